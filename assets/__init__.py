@@ -1,0 +1,1 @@
+"""The software-defined assets: a dozen lines each, then a call into `nightfold`."""

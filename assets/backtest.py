@@ -1,0 +1,103 @@
+"""Simulated trading over the out-of-sample predictions, and its score."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.experiment import Plan
+from assets.keys import asset_key
+from assets.splits import stored_split
+from nightfold.errors import LakeError
+from nightfold.evaluation import BacktestRange, Evaluation, evaluate
+from nightfold.spec import fingerprint
+from nightfold.window import midnight, parse_moment
+from resources.lake import Lake
+from resources.progress import report
+
+FRAMES = ("equity", "fills", "trades", "rejected", "daily", "holding", "scores")
+
+
+class BacktestConfig(BacktestRange, dg.Config):
+    """What one simulated run covers."""
+
+
+def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition, str]:
+    """Make `e/backtest`, and return it with its code version."""
+    experiment = plan.experiment
+    settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital"})
+    version = plan.version(1, settings, predictions_version)
+
+    @dg.asset(
+        **plan.common("backtest", "evaluate"),
+        deps=[asset_key(plan.key("predictions")), asset_key(plan.data("bars"))],
+        code_version=version,
+        kinds={"parquet", "numba"},
+        description="Trades the predictions with costs, filling at the next bar's open; stored under its run choices.",
+    )
+    def asset(
+        context: dg.AssetExecutionContext, config: BacktestConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
+        choices = BacktestRange.model_validate(config.model_dump(include=set(BacktestRange.model_fields)))
+        result = _evaluate(plan, lake, choices)
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            for name in FRAMES:
+                getattr(result, name).write_parquet(folder / f"{name}.parquet")
+            (folder / "summary.json").write_text(json.dumps(result.summary, indent=1, sort_keys=True))
+            files = sorted(folder.iterdir())
+            made = fingerprint([fingerprint([path.name, path.read_bytes().hex()]) for path in files])
+            written = lake.write_folder(plan.key("backtest"), f"range={choices.id}", made, folder)
+        report(plan.key("backtest"), choices.id, "", f"{result.trades.height} trades")
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(made), metadata={**_metadata(result), "path": dg.MetadataValue.path(written.path)}
+        )
+
+    return asset, version
+
+
+def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
+    start = midnight(plan.experiment.first_as_of) if choices.start is None else parse_moment(choices.start, "start")
+    end = _end(plan, lake) if choices.end is None else parse_moment(choices.end, "end")
+    symbols = plan.symbols
+    horizons = plan.experiment.target.horizons
+    labels = ["symbol", "open_time", *(f"label_{horizon}" for horizon in horizons)]
+    predictions = lake.require(plan.key("predictions"), symbols, start, end)
+    with TemporaryDirectory() as scratch:
+        shares = _class_shares(plan, lake, Path(scratch))
+    return evaluate(
+        plan.experiment,
+        plan.label_set,
+        lake.require(plan.data("bars"), symbols, start, end),
+        predictions,
+        lake.require(plan.data(plan.label_set.name), symbols, start, end).select(labels),
+        shares,
+        choices,
+    )
+
+
+def _end(plan: Plan, lake: Lake) -> datetime:
+    """End of the stored predictions."""
+    stored = lake.partitions(plan.key("predictions"), plan.symbols)
+    if not stored:
+        raise LakeError(f"the lake has no `{plan.key('predictions')}`; materialize them first.")
+    return max(stored).end
+
+
+def _class_shares(plan: Plan, lake: Lake, scratch: Path) -> dict[tuple[str, str, int], list[float]]:
+    """Training shares of the classes by universe, as-of and horizon: the forecast of one who only counts."""
+    shares = {}
+    for universe in plan.experiment.universe_keys(plan.universe.symbols):
+        for as_of in lake.as_ofs(plan.key("splits"), universe):
+            for horizon, split in stored_split(plan, lake, f"universe={universe}/{as_of}", scratch).items():
+                shares[universe, as_of, horizon] = split["class_shares"]
+    return shares
+
+
+def _metadata(result: Evaluation) -> dict[str, Any]:
+    numbers = {name: value for name, value in result.summary["measures"].items() if value is not None}
+    return {**numbers, "trades": result.trades.height, "days": result.daily.height}

@@ -1,0 +1,153 @@
+"""What every asset of an experiment needs to know: names, partitions, versions and the rows behind an as-of."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+
+from assets.keys import OWNER, asset_key, code_version, data_key
+from assets.partitions import AsOfPartition, as_of_partitions, selected_as_ofs
+from nightfold.experiment import Experiment
+from nightfold.features.select import max_lookback
+from nightfold.interval import Interval
+from nightfold.labels.table import LabelSet
+from nightfold.spec import fingerprint
+from nightfold.splits.as_of import reach
+from nightfold.training import Sample, join_rows, sample
+from nightfold.universe import Universe
+from nightfold.window import midnight
+from resources.lake import Lake
+from resources.progress import report
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment within its universe: where its assets lie and what they depend on."""
+
+    experiment: Experiment
+    universe: Universe
+    label_set: LabelSet
+    data_versions: Mapping[str, str]
+    """Code versions of `bars`, `features` and `labels` at the experiment's interval."""
+
+    @property
+    def name(self) -> str:
+        """The experiment's name: the group of its assets and the first part of their keys."""
+        return self.experiment.name
+
+    @property
+    def interval(self) -> Interval:
+        """Length of its bars."""
+        return self.experiment.interval or self.universe.interval
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols it uses."""
+        return self.experiment.traded(self.universe.symbols)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Features it uses, in the order models see them."""
+        return tuple(self.experiment.features.resolve())
+
+    @property
+    def reach(self) -> timedelta:
+        """How far before an as-of its rows can lie."""
+        length = reach(self.experiment.split)
+        return midnight(self.experiment.first_as_of) - midnight(self.universe.start) if length is None else length
+
+    def key(self, stage: str) -> str:
+        """Lake and asset key of one of its stages."""
+        return f"{self.name}/{stage}"
+
+    def data(self, name: str) -> str:
+        """Lake and asset key of a data asset at its interval."""
+        return data_key(self.universe, name, self.interval)
+
+    def version(self, revision: int, settings: Mapping[str, Any], *above: str) -> str:
+        """Code version of one of its assets."""
+        return code_version(revision, {"experiment": self.name, **settings}, *above)
+
+    def common(self, stage: str, layer: str) -> dict[str, Any]:
+        """Return asset arguments that all of its assets share."""
+        return {
+            "key": asset_key(self.key(stage)),
+            "group_name": self.name,
+            "owners": [self.experiment.owner or OWNER],
+            "tags": {"experiment": self.name, "layer": layer},
+        }
+
+    def as_of_asset(self, stage: str) -> dict[str, Any]:
+        """Return asset arguments of a stage with one partition per as-of."""
+        return {
+            **self.common(stage, "train"),
+            "partitions_def": as_of_partitions(self.universe, self.experiment),
+            "backfill_policy": dg.BackfillPolicy.single_run(),
+        }
+
+    def samples(self, lake: Lake, partition: AsOfPartition) -> dict[int, Sample]:
+        """Train and validation rows by horizon of one as-of, read from the lake."""
+        symbols = self.experiment.members(partition.universe, self.universe.symbols)
+        start, end = partition.as_of - self.reach, partition.as_of
+        horizons = self.experiment.target.horizons
+        wanted = [f"{name}_{h}" for h in horizons for name in ("label", "label_end", "weight")]
+        features = lake.require(self.data("features"), symbols, start, end)
+        labels = lake.require(self.data(self.label_set.name), symbols, start, end)
+        rows = join_rows(features, labels.select("symbol", "open_time", "volatility", *wanted), self.features)
+        lookback = max(max_lookback(self.features), self.label_set.volatility_bars)
+        split = self.experiment.split
+        return {h: sample(rows, self.features, h, partition.as_of, split, self.interval, lookback) for h in horizons}
+
+    def store(
+        self,
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        stage: str,
+        make: Callable[[AsOfPartition, Path], tuple[str, dict[str, Any]]],
+    ) -> dg.MaterializeResult[None]:
+        """Make and store the run's as-ofs one after another: what is stored stays when the run is killed.
+
+        ``make`` writes a partition's files into a folder and returns its version and metadata.
+        """
+        key = self.key(stage)
+        versions = {}
+        for partition in selected_as_ofs(context, self.experiment):
+            with TemporaryDirectory() as scratch:
+                version, metadata = make(partition, Path(scratch))
+                if any(Path(scratch).iterdir()):
+                    lake.write_folder(key, lake_partition(partition), version, Path(scratch))
+            versions[f"{partition.window.key}|{partition.universe}"] = version
+            context.add_asset_metadata(
+                {**metadata, "data_version": version},
+                asset_key=context.asset_key,
+                partition_key=f"{partition.window.key}|{partition.universe}",
+            )
+            report(key, partition.window.key, partition.universe, metadata.get("progress", ""))
+        only = next(iter(versions.values()))
+        return dg.MaterializeResult(data_version=dg.DataVersion(only if len(versions) == 1 else fingerprint(versions)))
+
+
+def lake_partition(partition: AsOfPartition) -> str:
+    """Place of an as-of's folder under its key."""
+    return f"universe={partition.universe}/{partition.window.key}"
+
+
+def in_force(
+    lake: Lake, key: str, universe: str, start: datetime, end: datetime, lifetime: timedelta
+) -> Iterator[tuple[str, datetime, datetime]]:
+    """Yield which stored as-of is in force from when to when, within ``start <= t < end``.
+
+    A model is in force from its as-of until the next stored one, and never longer than ``lifetime``.
+    """
+    stored = [(as_of, midnight(datetime.fromisoformat(as_of).date())) for as_of in lake.as_ofs(key, universe)]
+    for place, (as_of, begins) in enumerate(stored):
+        replaced = stored[place + 1][1] if place + 1 < len(stored) else end
+        first, last = max(begins, start), min(replaced, begins + lifetime, end)
+        if first < last:
+            yield as_of, first, last
+

@@ -1,0 +1,66 @@
+"""Features of clean bars, each known at its bar's close."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+
+from assets.frame_type import frame_type, table_metadata
+from assets.keys import OWNER, asset_key, code_version, data_key
+from assets.partitions import DataPartition, data_partitions, selected_data
+from nightfold.features.catalog import FEATURES
+from nightfold.features.compute import compute_features
+from nightfold.features.table import features_table
+from nightfold.interval import Interval, duration
+from nightfold.universe import Universe
+from resources.io_manager import Frames, Piece
+from resources.lake import Lake
+
+GROUP = "features"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The asset of one interval, with the code version that everything below it carries on."""
+
+    asset: dg.AssetsDefinition
+    version: str
+
+
+def features(universe: Universe, interval: Interval, bars_version: str) -> Features:
+    """Make `features` of one interval."""
+    key, bars_key = (data_key(universe, name, interval) for name in ("features", "bars"))
+    table = features_table()
+    formulas = {name: [each.formula, each.lookback, *each.parameters] for name, each in FEATURES.items()}
+    version = code_version(1, formulas, bars_version)
+
+    @dg.asset(
+        key=asset_key(key),
+        deps=[asset_key(bars_key)],
+        group_name=GROUP,
+        partitions_def=data_partitions(universe),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="lake_io",
+        code_version=version,
+        dagster_type=frame_type(table),
+        metadata=table_metadata(table),
+        kinds={"parquet", "polars"},
+        owners=[OWNER],
+        tags={"layer": "features"},
+        description=f"{len(FEATURES)} scale-free features of each bar, from it and the bars before it alone.",
+    )
+    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
+        return Frames(table, _pieces(lake, bars_key, selected_data(context, universe.grain), interval))
+
+    return Features(asset, version)
+
+
+def _pieces(lake: Lake, bars_key: str, partitions: Iterator[DataPartition], interval: Interval) -> Iterator[Piece]:
+    reach = max(feature.lookback for feature in FEATURES.values()) * duration(interval)
+    for partition in partitions:
+        window = partition.window
+        bars = lake.require(bars_key, [partition.symbol], window.start - reach, window.end)
+        frame = compute_features(bars, interval=interval).filter(pl.col("open_time") >= window.start)
+        share = frame.select(pl.any_horizontal(pl.col(list(FEATURES)).is_null()).mean()).item() or 0.0
+        yield Piece(partition.symbol, window, frame, {"incomplete_rows": round(share, 4)})

@@ -1,0 +1,87 @@
+"""The whole line: every asset of a universe and its experiments, wired by code version."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.backtest import backtest
+from assets.checks import data_checks
+from assets.ensemble import ensemble
+from assets.experiment import Plan
+from assets.features import features
+from assets.keys import data_key
+from assets.labels import labels
+from assets.market_data import exchange_asset, market_data
+from assets.models import model
+from assets.predictions import predictions
+from assets.splits import splits
+from assets.tearsheet import tearsheet
+from nightfold.experiment import Experiment
+from nightfold.labels.table import LabelSet
+from nightfold.universe import Universe
+
+
+@dataclass(frozen=True)
+class Line:
+    """Assets and checks, with the lake keys of each layer in the order they are made."""
+
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]
+    checks: Sequence[dg.AssetChecksDefinition]
+    plans: Mapping[str, Plan]
+    layers: Mapping[str, Sequence[str]]
+    """Layer, or `experiment_layer`, to asset keys: `ingest`, `research`, `baseline_train`, ..."""
+
+
+def build_line(
+    universe: Universe, label_sets: Mapping[str, LabelSet], experiments: Mapping[str, Experiment]
+) -> Line:
+    """Make every asset.
+
+    Parameters
+    ----------
+    universe
+        Symbols, intervals and source.
+    label_sets, experiments
+        By name.
+    """
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [exchange_asset(universe)]
+    checks: list[dg.AssetChecksDefinition] = []
+    layers: dict[str, list[str]] = {"ingest": [], "research": []}
+    versions: dict[str, dict[str, str]] = {}
+    for interval in universe.intervals:
+        market = market_data(universe, interval)
+        made = features(universe, interval, market.version)
+        labelled = {name: labels(universe, interval, each, market.version) for name, each in label_sets.items()}
+        assets += [market.raw_bars, market.bars, made.asset, *(each.asset for each in labelled.values())]
+        checks += data_checks(universe, interval, list(label_sets.values()))
+        layers["ingest"] += [data_key(universe, name, interval) for name in ("raw_bars", "bars")]
+        layers["research"] += [data_key(universe, name, interval) for name in ("features", *label_sets)]
+        versions[interval] = {
+            "bars": market.version,
+            "features": made.version,
+            **{name: each.version for name, each in labelled.items()},
+        }
+    plans = {}
+    for name, experiment in experiments.items():
+        label_set = label_sets[experiment.target.label_set]
+        known = versions[experiment.interval or universe.interval]
+        plan = Plan(experiment, universe, label_set, {**known, "labels": known[label_set.name]})
+        plans[name] = plan
+        assets += _experiment_assets(plan, layers)
+    return Line(assets, checks, plans, layers)
+
+
+def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.AssetsDefinition]:
+    split, split_version = splits(plan)
+    members = {
+        member: model(plan, member, choice, split_version) for member, choice in plan.experiment.models.items()
+    }
+    blended, blend_version = ensemble(plan, {member: version for member, (_, version) in members.items()})
+    predicted, predictions_version = predictions(plan, blend_version)
+    traded, backtest_version = backtest(plan, predictions_version)
+    layers[f"{plan.name}_train"] = [plan.key(stage) for stage in ("splits", *members, "ensemble")]
+    layers[f"{plan.name}_predict"] = [plan.key("predictions")]
+    layers[f"{plan.name}_evaluate"] = [plan.key("backtest"), plan.key("tearsheet")]
+    fitted = [asset for asset, _ in members.values()]
+    return [split, *fitted, blended, predicted, traded, tearsheet(plan, backtest_version)]

@@ -1,0 +1,171 @@
+"""Bars: as the source delivered them, and clean on the time grid."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import dagster as dg
+
+from assets.frame_type import frame_type, table_metadata
+from assets.keys import OWNER, asset_key, code_version, data_key
+from assets.partitions import DataPartition, data_partitions, selected_data
+from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
+from nightfold.bars.resample import resample_bars
+from nightfold.errors import SourceError
+from nightfold.interval import Interval, duration
+from nightfold.schema import BARS, RAW_BARS
+from nightfold.universe import Universe
+from resources.io_manager import Frames, Piece
+from resources.lake import Lake
+from resources.sources.protocol import MarketDataSource
+
+GROUP = "market_data"
+
+
+class FetchConfig(dg.Config):
+    """How bars are fetched."""
+
+    force: bool = False
+    """Fetch whole partitions again, not just what came after the last stored bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketData:
+    """The two assets of one interval, with the code version that everything below them carries on."""
+
+    raw_bars: dg.AssetsDefinition
+    bars: dg.AssetsDefinition
+    version: str
+
+
+def exchange_asset(universe: Universe) -> dg.AssetSpec:
+    """The outside world, as the first node of the graph."""
+    return dg.AssetSpec(
+        "exchange",
+        description=f"Where bars come from: `{universe.source.kind}`.",
+        group_name=GROUP,
+        kinds={"source"},
+        owners=[OWNER],
+        metadata=universe.source.model_dump(mode="json"),
+    )
+
+
+def market_data(universe: Universe, interval: Interval) -> MarketData:
+    """Make `raw_bars` and `bars` of one interval."""
+    raw_key, bars_key = (data_key(universe, name, interval) for name in ("raw_bars", "bars"))
+    fetched = universe.source_interval or interval
+    partitions = data_partitions(universe)
+    raw_version = code_version(1, {"source": universe.source.model_dump(mode="json"), "interval": fetched})
+    bars_version = code_version(
+        1, universe.model_dump(mode="json", include={"cleaning", "venues"}) | {"interval": interval}, raw_version
+    )
+
+    @dg.asset(
+        key=asset_key(raw_key),
+        deps=[dg.AssetKey("exchange")],
+        group_name=GROUP,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="lake_io",
+        code_version=raw_version,
+        dagster_type=frame_type(RAW_BARS),
+        metadata=table_metadata(RAW_BARS),
+        kinds={"parquet", "polars"},
+        owners=[OWNER],
+        tags={"layer": "market_data"},
+    )
+    def raw_bars(
+        context: dg.AssetExecutionContext,
+        config: FetchConfig,
+        source: dg.ResourceParam[MarketDataSource],
+        lake: dg.ResourceParam[Lake],
+        clock: dg.ResourceParam[Callable[[], datetime]],
+    ) -> Frames:
+        """Bars as the source delivered them, repeats and all; a smaller fetch never loses stored rows."""
+        end = universe.horizon(clock())
+        pieces = (
+            _fetch(source, lake, raw_key, partition, fetched, end, force=config.force)
+            for partition in selected_data(context, universe.grain)
+        )
+        return Frames(RAW_BARS, pieces, keep=True)
+
+    @dg.asset(
+        key=asset_key(bars_key),
+        deps=[raw_bars],
+        group_name=GROUP,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="lake_io",
+        code_version=bars_version,
+        dagster_type=frame_type(BARS),
+        metadata=table_metadata(BARS),
+        kinds={"parquet", "polars"},
+        owners=[OWNER],
+        tags={"layer": "market_data"},
+    )
+    def bars(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        clock: dg.ResourceParam[Callable[[], datetime]],
+    ) -> Frames:
+        """Clean bars on the time grid; every repair is flagged in its row."""
+        end = universe.horizon(clock())
+        partitions = selected_data(context, universe.grain)
+        return Frames(BARS, _clean(lake, raw_key, partitions, universe, interval, end))
+
+    return MarketData(raw_bars, bars, bars_version)
+
+
+def _fetch(
+    source: MarketDataSource,
+    lake: Lake,
+    key: str,
+    partition: DataPartition,
+    interval: Interval,
+    horizon: datetime,
+    *,
+    force: bool,
+) -> Piece:
+    """Fetch one partition from its last stored bar on, or refuse an answer that has nothing."""
+    symbol, window = partition.symbol, partition.window
+    stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
+    last = None if force or stored is None or stored.is_empty() else stored["open_time"].max()
+    start = window.start if last is None else last
+    frame = source.fetch(symbol, interval, start, min(window.end, horizon))
+    if frame.is_empty() and last is None and _should_have_bars(source, partition, interval, horizon):
+        raise SourceError(
+            f"`{source.slug}` delivered no {interval} bars of {symbol} from {window.start:%Y-%m-%d} to "
+            f"{window.end:%Y-%m-%d}; check the symbol's spelling and listing date, or let `start` be later."
+        )
+    fetched_to = dg.MetadataValue.text(horizon.isoformat(timespec="seconds"))
+    return Piece(symbol, window, frame, {"source": source.slug, "fetched": frame.height, "fetched_to": fetched_to})
+
+
+def _should_have_bars(
+    source: MarketDataSource, partition: DataPartition, interval: Interval, horizon: datetime
+) -> bool:
+    window = partition.window
+    if window.start + duration(interval) > horizon:
+        return False
+    covered = source.coverage(partition.symbol, interval)
+    return covered is None or (window.start < covered[1] and covered[0] < window.end)
+
+
+def _clean(
+    lake: Lake,
+    raw_key: str,
+    partitions: Iterator[DataPartition],
+    universe: Universe,
+    interval: Interval,
+    horizon: datetime,
+) -> Iterator[Piece]:
+    fetched = universe.source_interval or interval
+    before, after = margin(fetched, universe.cleaning), settling(fetched, universe.cleaning)
+    for partition in partitions:
+        window = partition.window
+        raw = lake.require(raw_key, [partition.symbol], window.start - before, window.end + after)
+        bars = clean_bars(raw, fetched, window.start, min(window.end, horizon), universe.cleaning, universe.venues)
+        report = asdict(cleaning_report(bars, fetched, universe.cleaning))
+        if fetched != interval:
+            bars = resample_bars(bars, fetched, interval, window.start)
+        yield Piece(partition.symbol, window, bars, {f"repairs/{name}": n for name, n in report.items() if name != "rows"})

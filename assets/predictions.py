@@ -1,0 +1,85 @@
+"""Out-of-sample predictions: each bar by the model in force at its close, none by a later one."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import polars as pl
+
+from assets.ensemble import InForce, load_ensemble
+from assets.experiment import Plan, in_force
+from assets.frame_type import frame_type, table_metadata
+from assets.keys import asset_key
+from assets.partitions import POOLED, DataPartition, as_of_to_data, data_partitions, selected_data
+from nightfold.forecast import forecast, predictions_table
+from nightfold.interval import duration
+from nightfold.schema import Table
+from resources.io_manager import Frames, Piece
+from resources.lake import Lake
+
+
+def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition, str]:
+    """Make `e/predictions`, and return it with its code version."""
+    experiment = plan.experiment
+    table = predictions_table(
+        plan.key("predictions"), experiment.target.horizons, experiment.ensemble.chosen(experiment.models)
+    )
+    version = plan.version(1, {"max_model_age": experiment.max_model_age}, ensemble_version)
+
+    @dg.asset(
+        **plan.common("predictions", "predict"),
+        deps=[
+            dg.AssetDep(
+                asset_key(plan.key("ensemble")), partition_mapping=as_of_to_data(plan.universe, experiment)
+            ),
+            asset_key(plan.data("features")),
+            asset_key(plan.data(plan.label_set.name)),
+        ],
+        partitions_def=data_partitions(plan.universe),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="lake_io",
+        code_version=version,
+        dagster_type=frame_type(table),
+        metadata=table_metadata(table),
+        kinds={"parquet", "polars"},
+        description="Class probabilities per horizon, with the as-of and version of the model that made them.",
+    )
+    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
+        return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain)))
+
+    return asset, version
+
+
+def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
+    with TemporaryDirectory() as scratch:
+
+        @cache
+        def ensemble(universe: str, as_of: str) -> InForce:
+            return load_ensemble(plan, lake, universe, as_of, Path(scratch))
+
+        for partition in partitions:
+            symbol, window = partition.symbol, partition.window
+            universe = POOLED if plan.experiment.pooling == POOLED else symbol
+            step = duration(plan.interval)
+            models = [
+                (ensemble(universe, as_of), first, last)
+                for as_of, first, last in in_force(
+                    lake,
+                    plan.key("ensemble"),
+                    universe,
+                    window.start + step,
+                    window.end + step,
+                    plan.experiment.model_lifetime,
+                )
+                if symbol in plan.symbols
+            ]
+            features = lake.require(plan.data("features"), [symbol], window.start, window.end)
+            volatility = lake.require(plan.data(plan.label_set.name), [symbol], window.start, window.end)
+            rows = features.join(
+                volatility.select("symbol", "open_time", "volatility"), on=["symbol", "open_time"], how="left"
+            )
+            frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features, step))
+            predicted = frame["as_of"].is_not_null().mean() or 0.0
+            yield Piece(symbol, window, frame, {"predicted_share": round(predicted, 4)})

@@ -1,0 +1,104 @@
+"""The page people read: one self-contained HTML file per backtest, and its link in the UI."""
+
+import base64
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import polars as pl
+import yaml
+
+from assets.backtest import FRAMES
+from assets.experiment import Plan
+from assets.keys import asset_key
+from nightfold.errors import LakeError
+from nightfold.evaluation import BacktestRange, Evaluation
+from nightfold.report import tearsheet_input
+from nightfold.source import market_note
+from nightfold.tearsheet.page import render_tearsheet
+from nightfold.tearsheet.preview import equity_png
+from resources.lake import Lake
+from resources.progress import report
+from resources.reports import write_report
+
+
+class TearsheetConfig(BacktestRange, dg.Config):
+    """Which backtest is shown: the one of these run choices."""
+
+
+def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
+    """Make `e/tearsheet`."""
+    version = plan.version(1, plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version)
+
+    @dg.asset(
+        **plan.common("tearsheet", "evaluate"),
+        deps=[asset_key(plan.key("backtest"))],
+        code_version=version,
+        kinds={"html"},
+        description="The report: verdict, gates, equity, costs, trades and forecast scores, as found.",
+    )
+    def asset(
+        context: dg.AssetExecutionContext,
+        config: TearsheetConfig,
+        lake: dg.ResourceParam[Lake],
+        reports: dg.ResourceParam[Path],
+    ) -> dg.MaterializeResult[None]:
+        choices = BacktestRange.model_validate(config.model_dump(include=set(BacktestRange.model_fields)))
+        result = _stored(plan, lake, choices)
+        provenance = _provenance(plan, lake, choices, version)
+        content = tearsheet_input(
+            plan.experiment,
+            result,
+            symbols=plan.symbols,
+            interval=plan.interval,
+            is_simulated=plan.universe.is_simulated,
+            market=market_note(plan.universe.source),
+            settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
+            provenance=provenance,
+        )
+        name = "tearsheet.html" if choices.id == "full" else f"tearsheet-{choices.id}.html"
+        page = write_report(reports, f"{plan.name}/{name}", render_tearsheet(content))
+        report(plan.key("tearsheet"), choices.id, "", page.path)
+        passed = sum(gate.passed is True for gate in content.gates)
+        picture = base64.b64encode(equity_png(content)).decode()
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(page.digest),
+            metadata={
+                "tearsheet": dg.MetadataValue.url(f"/reports/{plan.name}/{name}"),
+                "path": dg.MetadataValue.path(str(page.path)),
+                "equity": dg.MetadataValue.md(f"![equity](data:image/png;base64,{picture})"),
+                "gates_passed": passed,
+                "gates": len(content.gates),
+                **{k: v for k, v in result.summary["measures"].items() if v is not None},
+            },
+        )
+
+    return asset
+
+
+def _stored(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
+    with TemporaryDirectory() as scratch:
+        try:
+            folder = lake.fetch_folder(plan.key("backtest"), f"range={choices.id}", Path(scratch))
+        except LakeError as error:
+            raise LakeError(
+                f"no backtest with these run choices is stored ({choices.model_dump()}); "
+                f"materialize `{plan.key('backtest')}` with the same ones first."
+            ) from error
+        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
+        return Evaluation(**frames, summary=json.loads((folder / "summary.json").read_text()))
+
+
+def _provenance(plan: Plan, lake: Lake, choices: BacktestRange, version: str) -> dict[str, str]:
+    models = [
+        f"{universe} {as_of}: {lake.version(plan.key('ensemble'), f'universe={universe}/{as_of}')}"
+        for universe in plan.experiment.universe_keys(plan.universe.symbols)
+        for as_of in lake.as_ofs(plan.key("ensemble"), universe)
+    ]
+    return {
+        "backtest": str(lake.version(plan.key("backtest"), f"range={choices.id}")),
+        "code and settings": version,
+        "lake": lake.url if not lake.is_local else plan.universe.source.kind,
+        "models": ", ".join(models),
+    }

@@ -1,0 +1,135 @@
+"""Bars and targets on their way into the simulation: checked at the door, laid out as arrays."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nightfold.backtest.kernel import Tape
+from nightfold.errors import SchemaError
+from nightfold.schema import KEY, PRICES, TIME
+
+NEEDED = (*KEY, *PRICES, "volume")
+BRACKETS = ("stop", "take_profit")
+
+Floats = npt.NDArray[np.float64]
+
+
+def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    """Sort bars by symbol and time; refuse those that cannot be traded on.
+
+    Raises
+    ------
+    SchemaError
+        With every fault found.
+    """
+    absent = [name for name in NEEDED if name not in bars.columns]
+    if absent:
+        raise SchemaError(f"`bars` lack the columns {', '.join(absent)}; they need {', '.join(NEEDED)}.")
+    bars = bars.with_columns(pl.col("symbol").cast(pl.String), pl.col("open_time").cast(TIME)).sort(KEY)
+    price, open_close = pl.col(PRICES), pl.col("open", "close")
+    good = price.is_finite() & (price > 0) & price.is_not_null()
+    inside = open_close.is_between(pl.col("low"), pl.col("high"))
+    counts = bars.select(
+        (~pl.all_horizontal(good.fill_null(value=False))).sum().alias("have prices that are not positive numbers"),
+        (~pl.all_horizontal(inside)).sum().alias("open or close outside their high and low"),
+        pl.any_horizontal(pl.col(KEY).is_null()).sum().alias("have no symbol or time"),
+        is_repeated().sum().alias("are duplicates"),
+    )
+    faults = [f"{count} {fault}" for fault, count in counts.row(0, named=True).items() if count]
+    if bars.is_empty() or faults:
+        found = "; ".join(faults) or "there are none"
+        raise SchemaError(f"`bars` cannot be traded on: {found}. Pass bars as the lake has them.")
+    return bars
+
+
+def is_repeated() -> pl.Expr:
+    """Whether a row of a sorted frame has the key of the one before."""
+    return pl.all_horizontal(pl.col(KEY) == pl.col(KEY).shift())
+
+
+def interval_of(bars: pl.DataFrame) -> int:
+    """Length of a bar in milliseconds: the shortest step within a symbol.
+
+    Raises
+    ------
+    SchemaError
+        If no symbol has two bars.
+    """
+    same = pl.col("symbol") == pl.col("symbol").shift()
+    step = bars.select(pl.col("open_time").to_physical().diff().filter(same).min()).item()
+    if step is None:
+        raise SchemaError("`bars` have one row a symbol; two are needed, since nothing fills on the bar that decides.")
+    return int(step)
+
+
+def aligned_targets(bars: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
+    """Bring targets to the rows of checked bars; NaN where there is no decision or no bracket.
+
+    Raises
+    ------
+    SchemaError
+        With every fault found.
+    """
+    absent = [name for name in (*KEY, "target") if name not in targets.columns]
+    if absent:
+        raise SchemaError(f"`targets` lack the columns {', '.join(absent)}; they have {', '.join(targets.columns)}.")
+    targets = targets.select(
+        pl.col("symbol").cast(pl.String),
+        pl.col("open_time").cast(TIME),
+        *(pl.col(name) if name in targets.columns else pl.lit(None).alias(name) for name in ("target", *BRACKETS)),
+    ).sort(KEY)
+    targets = targets.with_columns(pl.col("target", *BRACKETS).cast(pl.Float64).fill_null(math.nan))
+    same = targets.select(KEY).equals(bars.select(KEY))
+    known = targets.height if same else targets.join(bars.select(KEY), on=KEY, how="semi").height
+    counts = targets.select(
+        pl.lit(targets.height - known).alias("fall on no bar"),
+        is_repeated().sum().alias("are duplicates"),
+        pl.col("target").is_infinite().sum().alias("are infinite"),
+        pl.any_horizontal(pl.col(BRACKETS).is_infinite() | (pl.col(BRACKETS) <= 0)).sum().alias("have brackets <= 0"),
+        is_crossed().sum().alias("have a stop that is not behind the take-profit"),
+    )
+    faults = [f"{count} {fault}" for fault, count in counts.row(0, named=True).items() if count]
+    if targets.height and faults:
+        raise SchemaError(f"`targets` cannot be traded: {'; '.join(faults)}. One row a bar of `bars` at most.")
+    if not same:
+        targets = bars.select(KEY).join(targets, on=KEY, how="left", maintain_order="left")
+    return targets.select(pl.col("target", *BRACKETS).fill_null(math.nan))
+
+
+def is_crossed() -> pl.Expr:
+    """Whether a long's stop is not below its take-profit, or a short's not above."""
+    side, stop, take = pl.col("target").sign(), pl.col("stop"), pl.col("take_profit")
+    given = side.is_not_nan() & (side != 0) & stop.is_not_nan() & take.is_not_nan()
+    return given & (side * stop >= side * take)
+
+
+def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: tuple[Floats, Floats] | None) -> Tape:
+    """Lay out checked bars, their targets and their funding rates as arrays."""
+    time = bars["open_time"].to_physical().to_numpy()
+    new_symbol = np.diff(bars["symbol"].rle_id().to_numpy()) != 0
+    fillable = pl.col("volume") > 0
+    if "gap_filled" in bars.columns:
+        fillable &= ~pl.col("gap_filled")
+    before, at_close = (np.zeros(bars.height), np.zeros(bars.height)) if rates is None else rates
+    return Tape(
+        first=np.concatenate(([0], np.flatnonzero(new_symbol) + 1, [bars.height])),
+        time=time,
+        open=floats(bars, "open"),
+        high=floats(bars, "high"),
+        low=floats(bars, "low"),
+        close=floats(bars, "close"),
+        fillable=bars.select(fillable.fill_null(value=False)).to_series().to_numpy(),
+        follows=np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
+        target=floats(targets, "target"),
+        stop=floats(targets, "stop"),
+        take=floats(targets, "take_profit"),
+        funding_before=before,
+        funding_at_close=at_close,
+    )
+
+
+def floats(frame: pl.DataFrame, name: str) -> Floats:
+    """Return a column as a contiguous array."""
+    return np.ascontiguousarray(frame[name].cast(pl.Float64).to_numpy())

@@ -1,0 +1,1 @@
+"""Raw rows become bars on the grid: spelling, repair, merging of venues, resampling, made markets."""

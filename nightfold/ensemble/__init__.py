@@ -1,0 +1,1 @@
+"""Ensembles: forecasts of several models become one, whose direction is then calibrated."""

@@ -1,0 +1,53 @@
+"""Price action: the shape of the bar and of the few before it."""
+
+import numpy as np
+
+from nightfold.features.lazy import pattern, rolling, talib
+from nightfold.features.segment import Array, Segment
+
+
+def price_in_range(bars: Segment) -> Array:
+    """Where the close stands in its bar: 0 at the low, 1 at the high."""
+    return (bars.close - bars.low) / bars.range
+
+
+def body_in_range(bars: Segment) -> Array:
+    """Body over range, -1 to 1."""
+    return (bars.close - bars.open) / bars.range
+
+
+def upper_wick(bars: Segment) -> Array:
+    """Part of the range above the body, 0 to 1."""
+    return (bars.high - np.maximum(bars.open, bars.close)) / bars.range
+
+
+def lower_wick(bars: Segment) -> Array:
+    """Part of the range below the body, 0 to 1."""
+    return (np.minimum(bars.open, bars.close) - bars.low) / bars.range
+
+
+def wick_balance(bars: Segment, window: int) -> Array:
+    """Upper less lower wicks over ranges, each summed; -1 to 1."""
+    upper = bars.high - np.maximum(bars.open, bars.close)
+    lower = np.minimum(bars.open, bars.close) - bars.low
+    return rolling.total(upper - lower, window) / rolling.total(bars.range, window)
+
+
+def gap(bars: Segment) -> Array:
+    """Log of the open over the close before."""
+    return np.log(bars.open / bars.previous_close)
+
+
+def bar_range(bars: Segment) -> Array:
+    """Log of high over low."""
+    return bars.log_range
+
+
+def streak(bars: Segment, limit: int) -> Array:
+    """Count closes in one direction in a row, with sign, within ``limit``."""
+    return np.asarray(pattern.streak(bars.change, limit))
+
+
+def engulfing(bars: Segment) -> Array:
+    """Engulfing pattern: 1 bullish, -1 bearish, 0 none; 0.8 where one end of the bodies is equal."""
+    return np.asarray(talib.CDLENGULFING(bars.open, bars.high, bars.low, bars.close) / 100)

@@ -1,0 +1,46 @@
+"""Liquidity: what trading costs, read from prices and volume alone."""
+
+import numpy as np
+
+from nightfold.features.lazy import rolling
+from nightfold.features.segment import Array, Segment, lag
+
+
+def roll_spread(bars: Segment, window: int) -> Array:
+    """Relative spread of Roll from the covariance of neighbouring log returns; 0 where it is positive."""
+    _, _, products = rolling.comoment(bars.log_return, lag(bars.log_return, 1), window)
+    return 2 * np.sqrt(np.maximum(-products / window, 0))
+
+
+def corwin_schultz(bars: Segment, window: int) -> Array:
+    """Mean relative spread from the ranges of one and of two bars; negative two-bar estimates count 0."""
+    squared = bars.log_range**2
+    beta = squared + lag(squared, 1)
+    joint = np.log(np.maximum(bars.high, lag(bars.high, 1)) / np.minimum(bars.low, lag(bars.low, 1)))
+    scale = 3 - 2 * np.sqrt(2)
+    alpha = (np.sqrt(2) - 1) * np.sqrt(beta) / scale - joint / np.sqrt(scale)
+    return np.asarray(rolling.mean(np.maximum(2 * np.tanh(alpha / 2), 0), window))
+
+
+def amihud_ratio(bars: Segment, fast: int, slow: int) -> Array:
+    """Mean absolute log return a unit of traded value: a short window over a long one; bars without trade left out."""
+    traded = bars.volume > 0
+    impact = np.where(traded, np.abs(bars.log_return) / np.where(traded, bars.value, 1), 0)
+    count = traded.astype(np.float64)
+    recent = rolling.total(impact, fast) / rolling.total(count, fast)
+    return recent / (rolling.total(impact, slow) / rolling.total(count, slow))
+
+
+def return_volume_correlation(bars: Segment, window: int) -> Array:
+    """Correlation of one-bar log return and volume."""
+    return np.asarray(rolling.correlation(bars.log_return, bars.volume, window))
+
+
+def size_volume_correlation(bars: Segment, window: int) -> Array:
+    """Correlation of the size of the one-bar log return and volume."""
+    return np.asarray(rolling.correlation(np.abs(bars.log_return), bars.volume, window))
+
+
+def unchanged_share(bars: Segment, window: int) -> Array:
+    """Share of bars whose close equals the close before."""
+    return np.asarray(rolling.mean((bars.change == 0).astype(np.float64), window))

@@ -1,0 +1,34 @@
+"""Returns and momentum: how far the close has come."""
+
+import numpy as np
+
+from nightfold.features.lazy import rolling, talib
+from nightfold.features.segment import Array, Segment, lag, null_where
+
+
+def log_return(bars: Segment, window: int) -> Array:
+    """Log of the close over the close ``window`` bars ago."""
+    return np.log(bars.close / lag(bars.close, window))
+
+
+def momentum(bars: Segment, window: int) -> Array:
+    """Relative change of the close."""
+    return np.asarray(talib.ROCP(bars.close, window))
+
+
+def standardized_return(bars: Segment, window: int) -> Array:
+    """Log return in units of what the window's own volatility would make of a random walk."""
+    spread = rolling.deviation(bars.log_return, window) * np.sqrt(window)
+    return null_where(rolling.is_flat(bars.log_return, window), log_return(bars, window) / spread)
+
+
+def momentum_change(bars: Segment, window: int) -> Array:
+    """Log return less the log return of the window before."""
+    latest = log_return(bars, window)
+    return latest - lag(latest, window)
+
+
+def positive_share(bars: Segment, window: int) -> Array:
+    """Share of bars that closed higher than the bar before."""
+    share = rolling.mean((bars.change > 0).astype(np.float64), window)
+    return null_where(rolling.is_flat(bars.close, window + 1), share)

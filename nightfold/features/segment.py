@@ -1,0 +1,94 @@
+"""A stretch of bars without a hole, as arrays: all that a feature function sees."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def lag(values: Array, bars: int) -> Array:
+    """Shift values to later rows; the first ``bars`` rows become NaN."""
+    if bars == 0:
+        return values
+    shifted = np.full_like(values, np.nan)
+    shifted[bars:] = values[:-bars]
+    return shifted
+
+
+def null_where(mask: NDArray[np.bool_], values: Array) -> Array:
+    """Put NaN where the mask is true."""
+    return np.where(mask, np.nan, values)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Neighbouring bars of one symbol, oldest first; what several features share is computed once.
+
+    Logarithms are always taken of ratios: a power of two in the prices then cancels to the last bit.
+    """
+
+    time: NDArray[np.int64]
+    """Open time in milliseconds since 1970."""
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+
+    @cached_property
+    def previous_close(self) -> Array:
+        """Close of the bar before."""
+        return lag(self.close, 1)
+
+    @cached_property
+    def log_return(self) -> Array:
+        """One-bar log return."""
+        return np.log(self.close / self.previous_close)
+
+    @cached_property
+    def squared_return(self) -> Array:
+        """Square of the one-bar log return."""
+        return self.log_return * self.log_return
+
+    @cached_property
+    def change(self) -> Array:
+        """Close less the close before, in quote currency."""
+        return self.close - self.previous_close
+
+    @cached_property
+    def range(self) -> Array:
+        """High less low, in quote currency."""
+        return self.high - self.low
+
+    @cached_property
+    def log_range(self) -> Array:
+        """Log of high over low."""
+        return np.log(self.high / self.low)
+
+    @cached_property
+    def true_range(self) -> Array:
+        """High less low, the close before counted as part of the bar."""
+        return np.maximum(self.high, self.previous_close) - np.minimum(self.low, self.previous_close)
+
+    @cached_property
+    def typical(self) -> Array:
+        """Mean of high, low and close."""
+        return (self.high + self.low + self.close) / 3
+
+    @cached_property
+    def median(self) -> Array:
+        """Mean of high and low."""
+        return (self.high + self.low) / 2
+
+    @cached_property
+    def value(self) -> Array:
+        """Traded value, typical price times volume."""
+        return self.typical * self.volume
+
+    @cached_property
+    def log_level(self) -> Array:
+        """Log of the close over the first close, for sums in which the level cancels."""
+        return np.asarray(np.log(self.close / self.close[0]))

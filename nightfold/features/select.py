@@ -1,0 +1,88 @@
+"""Which features an experiment uses, and how far back they look together."""
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Self
+
+from pydantic import model_validator
+
+from nightfold.errors import UnknownNameError
+from nightfold.features.catalog import FEATURES, SETS
+from nightfold.features.feature import Feature
+from nightfold.spec import Spec
+
+
+class FeatureSelection(Spec):
+    """Features by set, group, name or pattern; the whole of the sets where nothing narrower is named."""
+
+    sets: list[str] = ["default"]
+    """Sets to choose from."""
+    groups: list[str] = []
+    """Groups to take whole, such as `volatility`."""
+    names: list[str] = []
+    """Single features to take."""
+    patterns: list[str] = []
+    """Features to take by pattern, such as `rsi_*`."""
+    exclude: list[str] = []
+    """Groups, names or patterns to leave out of what was taken."""
+
+    @model_validator(mode="after")
+    def _check_words(self) -> Self:
+        self.resolve()
+        return self
+
+    def resolve(self) -> list[str]:
+        """List the chosen features in the order of the catalog.
+
+        Raises
+        ------
+        UnknownNameError
+            If a set, group, name or pattern stands for nothing.
+
+        Examples
+        --------
+        >>> FeatureSelection(patterns=["rsi_*"], exclude=["rsi_28"]).resolve()
+        ['rsi_7', 'rsi_14']
+        """
+        for name in self.sets:
+            if name not in SETS:
+                raise UnknownNameError("feature set", name, SETS)
+        offered = [feature for name in self.sets for feature in SETS[name].values()]
+        everything = not (self.groups or self.names or self.patterns)
+        taken = {feature.name for feature in offered if everything}
+        taken |= _meant("feature group", self.groups, offered, lambda feature: [feature.group])
+        taken |= _meant("feature", self.names, offered, lambda feature: [feature.name])
+        taken |= _meant("feature pattern", self.patterns, offered, lambda feature: [feature.name])
+        taken -= _meant("excluded feature", self.exclude, offered, lambda feature: [feature.name, feature.group])
+        return [feature.name for feature in offered if feature.name in taken]
+
+
+def max_lookback(names: Iterable[str]) -> int:
+    """Bars before the current one that the named features need together; 0 for none.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not in the catalog.
+
+    Examples
+    --------
+    >>> max_lookback(["log_return_5", "volatility_20"])
+    20
+    """
+    names = list(names)
+    for name in names:
+        if name not in FEATURES:
+            raise UnknownNameError("feature", name, FEATURES)
+    return max((FEATURES[name].lookback for name in names), default=0)
+
+
+def _meant(kind: str, words: list[str], offered: Sequence[Feature], labels: Callable[[Feature], list[str]]) -> set[str]:
+    """Names of the features that have a label which one of the words matches."""
+    meant = set()
+    for word in words:
+        found = {feature.name for feature in offered if any(fnmatchcase(label, word) for label in labels(feature))}
+        if not found:
+            raise UnknownNameError(kind, word, {label for feature in offered for label in labels(feature)})
+        meant |= found
+    return meant

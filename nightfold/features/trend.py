@@ -1,0 +1,98 @@
+"""Trend: distance from averages, and how straight the way has been."""
+
+import numpy as np
+
+from nightfold.features.lazy import recursive, rolling, talib
+from nightfold.features.segment import Array, Segment, lag, null_where
+
+
+def sma_distance(bars: Segment, window: int) -> Array:
+    """Log of the close over its mean."""
+    return np.log(bars.close / rolling.mean(bars.close, window))
+
+
+def ema_distance(bars: Segment, window: int, *, lookback: int) -> Array:
+    """Log of the close over its exponential average."""
+    return np.log(bars.close / recursive.exponential(bars.close, window, lookback))
+
+
+def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
+    """Log of the close over Kaufman's adaptive average."""
+    return np.log(bars.close / recursive.adaptive(bars.close, window, lookback))
+
+
+def macd(bars: Segment, fast: int, slow: int, *, lookback: int) -> Array:
+    """Fast less slow exponential average, over the close."""
+    line, _ = recursive.convergence(bars.close, fast, slow, 9, lookback)
+    return line / bars.close
+
+
+def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback: int) -> Array:
+    """MACD line less its own exponential average, over the close."""
+    _, histogram = recursive.convergence(bars.close, fast, slow, signal, lookback)
+    return histogram / bars.close
+
+
+def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
+    """Plus and minus directional indicator, each 0 to 100."""
+    up, down = np.diff(bars.high, prepend=np.nan), -np.diff(bars.low, prepend=np.nan)
+    unknown = np.isnan(up)
+    plus = null_where(unknown, np.where((up > down) & (up > 0), up, 0))
+    minus = null_where(unknown, np.where((down > up) & (down > 0), down, 0))
+    movement = recursive.wilder(bars.true_range, window, memory)
+    return (
+        100 * recursive.wilder(plus, window, memory) / movement,
+        100 * recursive.wilder(minus, window, memory) / movement,
+    )
+
+
+def plus_di(bars: Segment, window: int, *, lookback: int) -> Array:
+    """Upward directional movement over true range, both in Wilder's average."""
+    return _directional(bars, window, lookback - 1)[0]
+
+
+def minus_di(bars: Segment, window: int, *, lookback: int) -> Array:
+    """Downward directional movement over true range, both in Wilder's average."""
+    return _directional(bars, window, lookback - 1)[1]
+
+
+def adx(bars: Segment, window: int, *, lookback: int) -> Array:
+    """Wilder's average of the directional index; half the lookback is for the movement, half for the average."""
+    memory = lookback // 2
+    plus, minus = _directional(bars, window, lookback - 1 - memory)
+    return recursive.wilder(100 * np.abs(plus - minus) / (plus + minus), window, memory)
+
+
+def aroon_oscillator(bars: Segment, window: int) -> Array:
+    """Bars since the lowest low less bars since the highest high, in parts of the window, -100 to 100."""
+    still = rolling.is_flat(bars.high, window + 1) & rolling.is_flat(bars.low, window + 1)
+    return null_where(still, talib.AROONOSC(bars.high, bars.low, window))
+
+
+def vortex(bars: Segment, window: int) -> Array:
+    """Upward less downward vortex movement over true range."""
+    upward = np.abs(bars.high - lag(bars.low, 1))
+    downward = np.abs(bars.low - lag(bars.high, 1))
+    return rolling.total(upward - downward, window) / rolling.total(bars.true_range, window)
+
+
+def efficiency_ratio(bars: Segment, window: int) -> Array:
+    """Change of the close over the way it went, -1 to 1."""
+    return (bars.close - lag(bars.close, window)) / rolling.total(np.abs(bars.change), window)
+
+
+def _line(bars: Segment, window: int) -> tuple[Array, Array, Array]:
+    """Sum squares and products of bar number and log close about their means."""
+    return rolling.comoment(np.arange(len(bars.close), dtype=np.float64), bars.log_level, window)
+
+
+def trend_slope(bars: Segment, window: int) -> Array:
+    """Slope of the least-squares line through the log closes, a bar."""
+    xx, _, xy = _line(bars, window)
+    return xy / xx
+
+
+def trend_fit(bars: Segment, window: int) -> Array:
+    """Share of the variance of log closes on their least-squares line, with the slope's sign; -1 to 1."""
+    xx, yy, xy = _line(bars, window)
+    return null_where(rolling.is_flat(bars.close, window), xy * np.abs(xy) / (xx * yy))

@@ -1,0 +1,1 @@
+"""What the models learn: which barrier a price meets first, when that became known, and how much a row should weigh."""

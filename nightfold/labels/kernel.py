@@ -1,0 +1,147 @@
+"""The loops over bars behind the labels, compiled.
+
+Rows of all symbols lie end to end. ``first`` and ``last`` hold, for each row, the first and last row of its stretch
+without a hole, and no loop leaves that stretch. Sums are taken afresh for each row, so that a value does not depend on
+where the bars begin, to the last bit. An unknown row is -1, an unknown number NaN.
+"""
+
+from math import exp, log, sqrt
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from nightfold.labels.panel import Floats, Rows
+
+Sides = NDArray[np.int8]
+Flags = NDArray[np.bool_]
+
+
+@njit(cache=True)
+def log_returns(close: Floats, first: Rows) -> Floats:
+    """Log return of each bar over the one before; NaN at the start of a stretch."""
+    moves = np.full(close.size, np.nan)
+    for row in range(close.size):
+        if row > first[row]:
+            moves[row] = log(close[row] / close[row - 1])
+    return moves
+
+
+@njit(cache=True)
+def log_ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """``ln(numerator / denominator)``, row by row."""
+    result = np.empty(numerator.size)
+    for row in range(numerator.size):
+        result[row] = log(numerator[row] / denominator[row])
+    return result
+
+
+@njit(cache=True)
+def root_mean_square(moves: Floats, first: Rows, window: int) -> Floats:
+    """Root mean square of the last ``window`` moves; NaN where there are fewer, or where nothing moved."""
+    result = np.full(moves.size, np.nan)
+    for row in range(moves.size):
+        if row - first[row] < window:
+            continue
+        total = 0.0
+        for earlier in range(row - window + 1, row + 1):
+            total += moves[earlier] * moves[earlier]
+        if total > 0:
+            result[row] = sqrt(total / window)
+    return result
+
+
+@njit(cache=True)
+def barrier_prices(entry: Floats, volatility: Floats, multiplier: float) -> Floats:
+    """``entry * exp(multiplier * volatility)``, row by row."""
+    prices = np.empty(entry.size)
+    for row in range(entry.size):
+        prices[row] = entry[row] * exp(multiplier * volatility[row])
+    return prices
+
+
+@njit(cache=True)
+def first_touch(
+    opens: Floats,
+    highs: Floats,
+    lows: Floats,
+    closes: Floats,
+    last: Rows,
+    entry: Floats,
+    upper: Floats,
+    lower: Floats,
+    horizon: int,
+    nearer_open: bool,
+) -> tuple[Sides, Rows, Flags, Floats, Floats, Floats]:
+    """Walk from each row until a barrier is met or ``horizon`` bars are over.
+
+    Returns
+    -------
+    tuple
+        Barrier met (1 upper, -1 lower, 0 none), row of the deciding bar, whether that bar met both barriers, and the
+        log return, highest and lowest excursion from entry to exit.
+    """
+    rows = closes.size
+    side = np.zeros(rows, np.int8)
+    decided = np.full(rows, -1, np.int64)
+    tie = np.zeros(rows, np.bool_)
+    log_return, best, worst = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
+    for row in range(rows):
+        if not lower[row] < upper[row]:
+            continue
+        highest = lowest = entry[row]
+        for bar in range(row + 1, min(row + horizon, last[row]) + 1):
+            above, below = highs[bar] >= upper[row], lows[bar] <= lower[row]
+            if not (above or below or bar == row + horizon):
+                highest, lowest = max(highest, highs[bar]), min(lowest, lows[bar])
+                continue
+            leave = closes[bar]
+            if above and below:
+                tie[row] = True
+                above = nearer_open and upper[row] * lower[row] < opens[bar] * opens[bar]
+            if above:
+                side[row], leave = 1, max(upper[row], opens[bar])
+            elif below:
+                side[row], leave = -1, min(lower[row], opens[bar])
+            decided[row] = bar
+            log_return[row] = log(leave / entry[row])
+            best[row], worst[row] = log(max(highest, leave) / entry[row]), log(min(lowest, leave) / entry[row])
+            break
+    return side, decided, tie, log_return, best, worst
+
+
+@njit(cache=True)
+def concurrency(start: Rows, end: Rows, size: int) -> Rows:
+    """Count the spans that cover each of ``size`` positions, both ends inside; a span with end < start is empty."""
+    count = np.zeros(size + 1, np.int64)
+    for row in range(start.size):
+        if end[row] >= start[row]:
+            count[start[row]] += 1
+            count[end[row] + 1] -= 1
+    return np.cumsum(count)[:size]
+
+
+@njit(cache=True)
+def mean_share(start: Rows, end: Rows, count: Rows) -> Floats:
+    """Mean of ``1 / count`` over each span; NaN for an empty one."""
+    result = np.full(start.size, np.nan)
+    for row in range(start.size):
+        if end[row] >= start[row]:
+            total = 0.0
+            for position in range(start[row], end[row] + 1):
+                total += 1.0 / count[position]
+            result[row] = total / (end[row] - start[row] + 1)
+    return result
+
+
+@njit(cache=True)
+def attribution(start: Rows, end: Rows, count: Rows, moves: Floats) -> Floats:
+    """Sum of ``moves / count`` over each span; NaN for an empty one."""
+    result = np.full(start.size, np.nan)
+    for row in range(start.size):
+        if end[row] >= start[row]:
+            total = 0.0
+            for position in range(start[row], end[row] + 1):
+                total += moves[position] / count[position]
+            result[row] = total
+    return result

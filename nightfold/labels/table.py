@@ -1,0 +1,181 @@
+"""The label table: every target of a label set beside its bar, each with the time it became known."""
+
+from functools import partial
+
+import numpy as np
+import polars as pl
+from pydantic import Field, PositiveInt, field_validator
+
+from nightfold.errors import ConfigError
+from nightfold.labels.barrier import (
+    TOUCH,
+    BarrierRule,
+    TripleBarrier,
+    entry_price,
+    outcome_columns,
+    outcomes,
+    panel_volatility,
+)
+from nightfold.labels.panel import Floats, Panel, bar_step, read_panel
+from nightfold.labels.weight import stored_weights
+from nightfold.schema import TIME, Column, Table
+
+STORED = ("label", "label_end", "touch", "tie", "log_return", "mfe", "mae")
+
+
+class LabelSet(BarrierRule):
+    """The targets stored together: one rule at several horizons."""
+
+    name: str = Field(default="labels", pattern=r"^[a-z][a-z0-9_]*$")
+    """Name of the asset."""
+    horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
+    """Bars to the vertical barrier, ascending."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _check_horizons(cls, horizons: list[int]) -> list[int]:
+        if horizons != sorted(set(horizons)):
+            raise ConfigError(f"`horizons` is {horizons}; each may stand there once, in ascending order.")
+        return horizons
+
+    def barrier(self, horizon: int) -> TripleBarrier:
+        """Return the barriers of one horizon."""
+        return TripleBarrier(horizon=horizon, **self.model_dump(include=set(BarrierRule.model_fields)))
+
+
+def margin(label_set: LabelSet) -> tuple[int, int]:
+    """Bars needed before the first and after the last row, so that a part of the range equals the whole.
+
+    Examples
+    --------
+    >>> margin(LabelSet(horizons=[5, 20]))
+    (119, 20)
+    """
+    horizon = max(label_set.horizons)
+    return label_set.volatility_bars + horizon - 1, horizon
+
+
+def label_table(bars: pl.DataFrame, label_set: LabelSet, interval: str | None = None) -> pl.DataFrame:
+    """Compute every target of a label set.
+
+    Parameters
+    ----------
+    bars, interval
+        As in `barrier_labels`.
+    label_set
+        Horizons and rule.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `label_columns`, one row per bar, sorted by ``symbol``, ``open_time``. Within `margin` of
+        either end of the bars, values may be null or weights unlike those of a longer range.
+
+    Raises
+    ------
+    BarsError
+        As in `barrier_labels`.
+    """
+    panel = read_panel(bars, interval)
+    sigma = panel_volatility(panel, label_set)
+    entry = entry_price(panel, label_set)
+    columns = [pl.Series("volatility", sigma, nan_to_null=True)]
+    for horizon in label_set.horizons:
+        columns += _columns_at(panel, sigma, entry, label_set.barrier(horizon))
+    return panel.key.with_columns(columns)
+
+
+def _columns_at(panel: Panel, sigma: Floats, entry: Floats, barrier: TripleBarrier) -> list[pl.Series]:
+    from nightfold.labels import kernel
+
+    ended = outcomes(panel, sigma, barrier)
+    uniqueness, weight = stored_weights(panel, ended)
+    target = np.arange(panel.size) + barrier.horizon
+    target = np.where(target <= panel.last, target, -1)
+    forward = kernel.log_ratio(np.where(target >= 0, panel.close[target], np.nan), entry)
+    values = [
+        *outcome_columns(panel, ended, barrier).select(STORED),
+        pl.Series("uniqueness", uniqueness, nan_to_null=True),
+        pl.Series("weight", weight, nan_to_null=True),
+        pl.Series("forward_log_return", forward, nan_to_null=True),
+        panel.close_time(target).alias("forward_end"),
+    ]
+    return [column.alias(f"{column.name}_{barrier.horizon}") for column in values]
+
+
+def label_columns(label_set: LabelSet) -> Table:
+    """Describe the label table: types, meanings and ranges of its columns."""
+    columns = {
+        "symbol": Column(pl.String, "Spot BTCUSDT, perpetual BTCUSDT.P."),
+        "open_time": Column(TIME, "Start of the labelled bar, UTC."),
+        "volatility": Column(
+            pl.Float64,
+            f"Root mean square of the last {label_set.volatility_bars} one-bar log returns.",
+            nullable=True,
+            above=0,
+        ),
+    }
+    for horizon in label_set.horizons:
+        columns |= {f"{name}_{horizon}": column for name, column in _described(label_set.barrier(horizon)).items()}
+    return Table(label_set.name, columns)
+
+
+def _described(barrier: TripleBarrier) -> dict[str, Column]:
+    known = partial(Column, nullable=True)
+    bars = f"{barrier.horizon} bars"
+    timeout = "0" if barrier.vertical == "zero" else "the sign of the return"
+    return {
+        "label": known(
+            pl.Int8, f"1 upper barrier first, -1 lower, {timeout} if neither within {bars}.", minimum=-1, maximum=1
+        ),
+        "label_end": known(TIME, "Close of the deciding bar: when the label became known."),
+        "touch": known(TOUCH, f"Barrier met first; vertical after {bars}."),
+        "tie": known(pl.Boolean, "Whether the deciding bar met both barriers."),
+        "log_return": known(pl.Float64, "Log return from entry to exit."),
+        "mfe": known(pl.Float64, "Highest log return on the way, the exit included.", minimum=0),
+        "mae": known(pl.Float64, "Lowest log return on the way, the exit included.", maximum=0),
+        "uniqueness": known(pl.Float64, "Mean over its bars of 1 / number of labels alive.", above=0, maximum=1),
+        "weight": known(pl.Float64, "Uniqueness x absolute return attributed to it, not normalised.", minimum=0),
+        "forward_log_return": known(pl.Float64, f"Log return from entry to the close {bars} later."),
+        "forward_end": known(TIME, f"Close of the bar {bars} later: when the forward return became known."),
+    }
+
+
+def label_balance(frame: pl.DataFrame, label_set: LabelSet, interval: str | None = None) -> pl.DataFrame:
+    """Count what a label table holds, horizon by horizon.
+
+    Parameters
+    ----------
+    frame
+        Rows of the label table.
+    label_set
+        The set it was made with.
+    interval
+        Length of a bar; none: the shortest step found in ``open_time``.
+
+    Returns
+    -------
+    DataFrame
+        Per ``horizon``: ``rows`` and how many are ``known``; of the known, the shares ``up``, ``flat``, ``down``,
+        ``ties`` and ``timeouts``, ``median_life_bars`` from entry to decision, and ``mean_uniqueness``; null where
+        none is known.
+    """
+    step = bar_step(frame, interval)
+    return pl.concat(frame.select(_balance_at(horizon, step)) for horizon in label_set.horizons)
+
+
+def _balance_at(horizon: int, step: int) -> list[pl.Expr]:
+    label, touch = pl.col(f"label_{horizon}"), pl.col(f"touch_{horizon}")
+    life = (pl.col(f"label_end_{horizon}") - pl.col("open_time")).dt.total_milliseconds() / step - 1
+    return [
+        pl.lit(horizon).alias("horizon"),
+        pl.len().alias("rows"),
+        label.count().alias("known"),
+        (label == 1).mean().alias("up"),
+        (label == 0).mean().alias("flat"),
+        (label == -1).mean().alias("down"),
+        pl.col(f"tie_{horizon}").mean().alias("ties"),
+        (touch == "vertical").mean().alias("timeouts"),
+        life.median().alias("median_life_bars"),
+        pl.col(f"uniqueness_{horizon}").mean().alias("mean_uniqueness"),
+    ]

@@ -1,0 +1,210 @@
+"""What every model keeps to: fit, predict, save and load, with the checks of their doors in one place."""
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightfold.errors import NightfoldError, SchemaError
+from nightfold.models.dataset import CLASSES, Dataset
+from nightfold.spec import Spec
+
+Task = Literal["three_class"]
+Probabilities = NDArray[np.float64]
+"""One row per bar, one column per class of `CLASSES`: down, flat, up; rows sum to 1."""
+
+PROBABILITY_FLOOR = 1e-6
+"""What a class is given that no training row showed: nothing is impossible, and log loss stays finite."""
+
+
+class ModelError(NightfoldError, ValueError):
+    """A stored model is damaged, or is not what it is taken for."""
+
+
+class UnfittedError(NightfoldError, RuntimeError):
+    """A model is used before it has learnt anything."""
+
+
+class ModelSpec(Spec):
+    """Parameters of one model family."""
+
+
+S = TypeVar("S", bound=ModelSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a family can do; an experiment that asks for more is refused before anything is fitted."""
+
+    tasks: tuple[Task, ...] = ("three_class",)
+    inputs: Literal["rows", "windows"] = "rows"
+    weights: bool = True
+    early_stopping: bool = False
+
+
+class Model(ABC, Generic[S]):
+    """A forecaster of three classes.
+
+    A family gives four hooks, `_fit`, `_predict`, `_write` and `_read`; what they are handed has been checked. The
+    same spec, seed, rows and machine give the same files, byte for byte.
+
+    Parameters
+    ----------
+    spec
+        Parameters of the family.
+    seed
+        Start of every random choice.
+    """
+
+    spec_type: ClassVar[type[ModelSpec]]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Distributions whose version may change what is learnt."""
+
+    def __init__(self, spec: S, seed: int = 0) -> None:
+        self.spec = spec
+        self.seed = seed
+        self._names: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features, in the order they are predicted from.
+
+        Raises
+        ------
+        UnfittedError
+            Before `fit` or `load`.
+        """
+        if self._names is None:
+            raise UnfittedError(f"This {type(self).__name__} has not been fitted; call `fit`, or `load` a saved one.")
+        return self._names
+
+    @property
+    def rounds(self) -> int | None:
+        """Boosting rounds or epochs in force; None where a family has none."""
+        return None
+
+    @property
+    def refit_spec(self) -> S:
+        """The spec with what early stopping found, for a fit on all rows without a validation part."""
+        return self.spec
+
+    def fit(self, train: Dataset, validation: Dataset | None = None) -> Self:
+        """Learn from rows.
+
+        Parameters
+        ----------
+        train
+            Rows to learn from; those of weight 0 are left out.
+        validation
+            Later rows with the same features, for early stopping where the family has it; never learnt from.
+
+        Returns
+        -------
+        Self
+            This model, fitted.
+
+        Raises
+        ------
+        SchemaError
+            If no row has weight, or the two parts differ in their features.
+        """
+        rows = _weighted(train, "train")
+        checks = None if validation is None else _weighted(validation, "validation")
+        if checks is not None and checks.names != rows.names:
+            raise SchemaError("`validation` has other features than `train`, or has them in another order.")
+        self._fit(rows, checks)
+        self._names = rows.names
+        return self
+
+    def predict(self, features: NDArray[np.float32]) -> Probabilities:
+        """Forecast rows; the model stays as it is and each row is forecast by itself.
+
+        Parameters
+        ----------
+        features
+            One row per bar, columns in the order of `names`, finite.
+
+        Returns
+        -------
+        Probabilities
+            One row per bar: down, flat, up.
+
+        Raises
+        ------
+        UnfittedError
+            Before `fit` or `load`.
+        SchemaError
+            If the number of columns differs or a value is NaN or infinite.
+        """
+        rows = np.ascontiguousarray(features, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+            raise SchemaError(f"Features have shape {rows.shape}; rows of {len(self.names)} columns are needed.")
+        if not np.isfinite(rows).all():
+            raise SchemaError("Features hold NaN or infinity; leave such rows out, their forecast is unknown.")
+        return self._predict(rows) if len(rows) else np.empty((0, len(CLASSES)))
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into a folder, in files that are the same for the same model."""
+        card = {"spec": self.spec.model_dump(mode="json"), "seed": self.seed, "features": list(self.names)}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+        self._write(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a saved model.
+
+        Raises
+        ------
+        ModelError
+            If the folder holds no whole model of this family.
+        """
+        try:
+            card = json.loads((folder / "model.json").read_text())
+            model = cls(cls.spec_type.model_validate(card["spec"]), card["seed"])  # type: ignore[arg-type]
+            model._read(folder)
+            model._names = tuple(card["features"])
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder} holds no whole {cls.__name__}: {error}; train it again.") from error
+        return model
+
+    @abstractmethod
+    def _fit(self, train: Dataset, validation: Dataset | None) -> None:
+        """Learn from rows whose weights are positive with mean 1; keep the result only when it is whole."""
+
+    @abstractmethod
+    def _predict(self, features: NDArray[np.float32]) -> Probabilities:
+        """Forecast one or more finite rows."""
+
+    @abstractmethod
+    def _write(self, folder: Path) -> None:
+        """Write what was learnt."""
+
+    @abstractmethod
+    def _read(self, folder: Path) -> None:
+        """Read what was learnt."""
+
+
+def softmax(scores: NDArray[np.float64]) -> Probabilities:
+    """Turn scores (rows, classes) into probabilities that sum to 1 in each row."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def class_prior(rows: Dataset) -> NDArray[np.float64]:
+    """Weighted share of each class, none under `PROBABILITY_FLOOR`, summing to 1."""
+    shares = np.bincount(rows.codes, rows.weight, minlength=len(CLASSES)) / rows.weight.sum()
+    floored = np.maximum(shares, PROBABILITY_FLOOR)
+    return np.asarray(floored / floored.sum())
+
+
+def _weighted(rows: Dataset, part: str) -> Dataset:
+    counted = rows.weight > 0
+    if not counted.any():
+        raise SchemaError(f"`{part}` has {len(rows)} rows and none with a weight over 0; at least one is needed.")
+    kept = rows if counted.all() else rows.take(counted)
+    return Dataset(kept.features, kept.names, kept.label, kept.weight / kept.weight.mean())

@@ -1,0 +1,105 @@
+"""One way to train any family: stop and score on validation rows, then learn from all rows."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nightfold.errors import ConfigError
+from nightfold.models.catalog import ModelEntry
+from nightfold.models.contract import Model, ModelSpec, Probabilities, class_prior
+from nightfold.models.dataset import Dataset
+from nightfold.models.metrics import log_loss, score
+from nightfold.spec import fingerprint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A model in force, and what is known of it.
+
+    Parameters
+    ----------
+    name
+        Its name in the catalog.
+    model
+        Fitted on train and validation rows together, or on train rows where no refit was asked for.
+    spec
+        The parameters that were asked for; `model.spec` has the rounds that were found.
+    rounds
+        Rounds in force; None where the family has none.
+    seconds
+        CPU time of all fits.
+    metrics
+        Scores on the validation rows of the model that had not seen them, with
+        `log_loss_class_frequencies`: the log loss of the training rows' class shares.
+    validation_probabilities
+        That model's forecasts of the validation rows.
+    dataset
+        Sixteen hex digits of the rows it was given.
+    """
+
+    name: str
+    model: Model[Any]
+    spec: ModelSpec
+    rounds: int | None
+    seconds: float
+    metrics: dict[str, float | None]
+    validation_probabilities: Probabilities
+    dataset: str
+
+
+def train_model(
+    entry: ModelEntry,
+    spec: ModelSpec,
+    train: Dataset,
+    validation: Dataset,
+    *,
+    refit: bool = True,
+    seed: int = 0,
+) -> Trained:
+    """Train one family on one split.
+
+    Parameters
+    ----------
+    entry, spec
+        A catalog entry and parameters of its kind.
+    train, validation
+        Purged parts of one split, validation later than train.
+    refit
+        Fit again on both parts with the rounds found; without it the newest row the model has seen is as old as the
+        validation part is long.
+    seed
+        Start of every random choice; the same seed and rows give the same model.
+
+    Raises
+    ------
+    ConfigError
+        If the spec belongs to another family.
+    SchemaError
+        If a part has no weighted row, or their features differ.
+    """
+    if not isinstance(spec, entry.spec):
+        raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
+    started = time.process_time()
+    scored = entry.model(spec, seed).fit(train, validation)
+    probabilities = scored.predict(validation.features)
+    model = entry.model(scored.refit_spec, seed).fit(train.join(validation)) if refit else scored
+    return Trained(
+        name=entry.name,
+        model=model,
+        spec=spec,
+        rounds=scored.rounds,
+        seconds=time.process_time() - started,
+        metrics=_metrics(probabilities, train, validation),
+        validation_probabilities=probabilities,
+        dataset=fingerprint([train.fingerprint, validation.fingerprint]),
+    )
+
+
+def _metrics(probabilities: Probabilities, train: Dataset, validation: Dataset) -> dict[str, float | None]:
+    frequencies = np.tile(class_prior(train), (len(validation), 1))
+    return {
+        **score(probabilities, validation.label, validation.weight),
+        "log_loss_class_frequencies": log_loss(frequencies, validation.label, validation.weight),
+    }

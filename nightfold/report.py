@@ -1,0 +1,68 @@
+"""From an evaluation to what its tearsheet shows."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from nightfold.evaluation import Evaluation
+from nightfold.experiment import Experiment
+from nightfold.tearsheet.gates import evaluate_gates
+from nightfold.tearsheet.page import TearsheetInput
+from nightfold.tearsheet.summary import fold_returns
+
+_SPOT_ONLY_LONG = "The account is a spot account: it cannot go short, so forecasts of a fall are not traded."
+
+
+def tearsheet_input(
+    experiment: Experiment,
+    result: Evaluation,
+    *,
+    symbols: Sequence[str],
+    interval: str,
+    is_simulated: bool,
+    market: str,
+    settings: str,
+    provenance: Mapping[str, str],
+) -> TearsheetInput:
+    """Gather everything a tearsheet shows, gates judged."""
+    folds = fold_returns(result.daily, result.scores["as_of"].unique().to_list())
+    macro_f1, chance = _traded_f1(result.scores, experiment.strategy.horizon)
+    closed = result.trades.filter(~pl.col("is_open"))
+    gates = evaluate_gates(
+        experiment.gates,
+        daily_returns=result.daily["daily_return"],
+        trade_profits=closed["profit"],
+        fold_returns=folds["fold_return"],
+        macro_f1=macro_f1,
+        chance_f1=chance,
+    )
+    return TearsheetInput(
+        title=experiment.name,
+        experiment=experiment.description or experiment.name,
+        market_note=market,
+        is_simulated=is_simulated,
+        symbols=symbols,
+        interval=interval,
+        capital=result.summary["capital"],
+        equity=result.equity,
+        daily=result.daily,
+        trades=result.trades,
+        fills=result.fills,
+        baselines={"Buy and hold": result.holding},
+        folds=folds,
+        model_metrics=result.scores,
+        gates=gates,
+        settings=settings,
+        provenance=provenance,
+        remarks=[_SPOT_ONLY_LONG] if experiment.limits.instrument == "spot" else [],
+    )
+
+
+def _traded_f1(scores: pl.DataFrame, horizon: int) -> tuple[float | None, float | None]:
+    """Macro F1 of the traded forecasts and its chance value, as means over windows by rows."""
+    traded = scores.filter((pl.col("model") == "ensemble") & (pl.col("horizon") == horizon))
+    if traded.is_empty():
+        return None, None
+    by_rows = [(pl.col(name) * pl.col("rows")).sum() / pl.col("rows").sum() for name in ("macro_f1", "macro_f1_chance")]
+    found, chance = traded.select(*by_rows).row(0)
+    return found, chance

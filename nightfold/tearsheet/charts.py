@@ -1,0 +1,237 @@
+"""Charts of money: equity, drawdown, exposure, returns and trades, each a function from a table to a picture."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from nightfold.tearsheet import number
+from nightfold.tearsheet.axis import day_number, ending_day, linear_axis, log_axis, round_step, time_axis
+from nightfold.tearsheet.measures import Values
+from nightfold.tearsheet.plot import Box, Plot, Point, Series, area, bars, dots, level, line, mark
+
+Curves = Mapping[str, Values]
+
+_MOST_POINTS = 600
+_MOST_BUCKETS = 300
+_MOST_DOTS = 1500
+_MOST_BINS = 50
+
+
+def growth_curves(daily: Mapping[str, pl.DataFrame]) -> tuple[list[float], dict[str, Values]]:
+    """Worth of 1 put in at the start: the ends of days since 1970, the start first, and one curve a name.
+
+    Parameters
+    ----------
+    daily
+        Name to ``day`` and ``daily_return``. The first has the days; a day that another lacks returns 0 there.
+    """
+    days = next(iter(daily.values())).select("day")
+    ends = [day_number(day + timedelta(days=1)) for day in days["day"]]
+    curves = {}
+    for name, frame in daily.items():
+        returns = days.join(frame, on="day", how="left", maintain_order="left")["daily_return"].fill_null(0.0)
+        curves[name] = np.cumprod(np.concatenate(([1.0], 1.0 + returns.to_numpy())))
+    return [ends[0] - 1.0, *ends], curves
+
+
+def equity_chart(times: Sequence[float], curves: Curves, *, log: bool = False) -> Plot:
+    """Worth of 1 over time; the first curve is drawn on top. ``log`` asks for equal heights of equal ratios."""
+    values = np.concatenate(list(curves.values()))
+    scale = log_axis if log else linear_axis
+    x, y = time_axis(times[0], times[-1]), scale(float(values.min()), float(values.max()), number.short_ratio)
+    series, moments = _lines(times, curves, number.ratio)
+    ends = ", ".join(f"{one.name} ends at {one.words[-1]}" for one in series)
+    return Plot(
+        name="equity-log" if log else "equity",
+        title="Worth of 1 put in at the start",
+        description=f"{ends}{' (logarithmic scale)' if log else ''}.",
+        x=x,
+        y=y,
+        layers=[level(x, y, 1.0, "base"), *(line(x, y, one.points, one.style) for one in reversed(series))],
+        legend=legend(series),
+        hover=series,
+        moments=moments,
+        size="tall",
+    )
+
+
+def drawdown_chart(times: Sequence[float], curves: Curves) -> Plot:
+    """Distance of each curve from its highest point so far; the first is filled."""
+    falls = {name: curve / np.maximum.accumulate(curve) - 1.0 for name, curve in curves.items()}
+    series, moments = _lines(times, falls, number.percent)
+    x, y = time_axis(times[0], times[-1]), linear_axis(min(map(np.min, falls.values())), 0.0, number.short_percent, 4)
+    first, rest = series[0], series[1:]
+    return Plot(
+        name="drawdown",
+        title="Drawdown from the peak",
+        description=f"The deepest drawdown of {first.name} is {number.percent(float(falls[first.name].min()))}.",
+        x=x,
+        y=y,
+        layers=[
+            area(x, y, first.points, first.style),
+            *(line(x, y, one.points, one.style) for one in reversed(series)),
+        ],
+        legend=legend([first, *rest]),
+        hover=series,
+        moments=moments,
+    )
+
+
+def exposure_chart(equity: pl.DataFrame) -> Plot:
+    """Gross and net position as fractions of equity, averaged over stretches of bars; at least one row.
+
+    Parameters
+    ----------
+    equity
+        ``close_time``, ``equity`` (positive), ``gross_exposure``, ``net_exposure``.
+    """
+    means = _stretch_means(equity)
+    times = [day_number(when) for when in means["close_time"]]
+    series = [
+        words_series(name, style, list(zip(times, means[name.lower()], strict=True)), number.percent)
+        for name, style in (("Gross", "s1"), ("Net", "s2"))
+    ]
+    x = time_axis(times[0], times[-1])
+    y = linear_axis(min(0.0, *means["net"]), max(0.01, *means["gross"]), number.short_percent, 4)
+    return Plot(
+        name="exposure",
+        title="Exposure as a share of equity",
+        description=f"Gross exposure is {number.percent(float(np.mean(means['gross'])))} on average.",
+        x=x,
+        y=y,
+        layers=[area(x, y, series[0].points, "s1"), *(line(x, y, one.points, one.style) for one in series)],
+        legend=legend(series),
+        hover=series,
+        moments=[number.moment(when) for when in means["close_time"]],
+    )
+
+
+def histogram(name: str, title: str, values: Sequence[float], noun: str) -> Plot:
+    """How often returns of each size came; losses and gains never share a bar. At least one value."""
+    edges, counts = _bins(values)
+    x = linear_axis(edges[0], edges[-1], number.short_percent, 6)
+    y = linear_axis(0.0, max(counts), number.short_count, 4)
+    boxes = [(left, left + (edges[1] - edges[0]), float(n)) for left, n in zip(edges, counts, strict=False) if n]
+    mean = sum(values) / len(values)
+    middle = edges[1] / 2 - edges[0] / 2
+    return Plot(
+        name=name,
+        title=title,
+        description=f"{number.count(len(values))} {noun}, mean {number.percent(mean, 3)}, from "
+        f"{number.percent(min(values), 2)} to {number.percent(max(values), 2)}.",
+        x=x,
+        y=y,
+        layers=[
+            bars(x, y, [box for box in boxes if box[0] + middle < 0], "down"),
+            bars(x, y, [box for box in boxes if box[0] + middle > 0], "up"),
+            mark(x, y, mean, "mean"),
+        ],
+        legend=[(f"mean {number.percent(mean, 3)}", "mean")],
+    )
+
+
+def trade_scatter(trades: pl.DataFrame) -> Plot:
+    """Return of each closed trade by bars held; a long list is thinned evenly. At least one row."""
+    shown = trades.gather_every(math.ceil(trades.height / _MOST_DOTS))
+    points = list(zip(shown["bars"].cast(pl.Float64), shown["return_"], strict=True))
+    returns = shown["return_"].to_list()
+    x = linear_axis(0.0, max(1.0, *(held for held, _ in points)), number.short_count, 6)
+    y = linear_axis(min(0.0, *returns), max(0.0, *returns), number.short_percent, 5)
+    return Plot(
+        name="holding",
+        title="Return by bars held",
+        description=f"{number.count(shown.height)} of {number.count(trades.height)} closed trades.",
+        x=x,
+        y=y,
+        layers=[
+            level(x, y, 0.0, "base"),
+            dots(x, y, [point for point in points if point[1] > 0], "up"),
+            dots(x, y, [point for point in points if point[1] <= 0], "down"),
+        ],
+    )
+
+
+def fold_chart(folds: pl.DataFrame) -> Plot:
+    """Return of each as-of window: ``as_of``, ``days``, ``fold_return``; at least one row."""
+    boxes = [_window(day_number(as_of), days, value) for as_of, days, value in folds.iter_rows()]
+    values = folds["fold_return"].to_list()
+    x = time_axis(boxes[0][0], boxes[-1][1])
+    y = linear_axis(min(0.0, *values), max(0.0, *values), number.short_percent, 4)
+    middles: list[Point] = [((left + right) / 2, value) for left, right, value in boxes]
+    return Plot(
+        name="windows",
+        title="Return of each as-of window",
+        description=f"{sum(value > 0 for value in values)} of {len(values)} windows gained.",
+        x=x,
+        y=y,
+        layers=[
+            bars(x, y, [box for box in boxes if box[2] <= 0], "down"),
+            bars(x, y, [box for box in boxes if box[2] > 0], "up"),
+            level(x, y, 0.0, "base"),
+        ],
+        hover=[words_series("Return", "s1", middles, lambda value: number.percent(value, 2, signed=True))],
+        moments=[f"from {number.day(as_of)}" for as_of in folds["as_of"]],
+    )
+
+
+def words_series(name: str, style: str, points: Sequence[Point], words: Callable[[float | None], str]) -> Series:
+    """Name a line and say its values in words."""
+    return Series(name, style, points, [words(value) for _, value in points])
+
+
+def legend(series: Sequence[Series]) -> list[tuple[str, str]]:
+    """Names and colours; nothing to tell apart, nothing to show."""
+    return [(one.name, one.style) for one in series] if len(series) > 1 else []
+
+
+def _lines(
+    times: Sequence[float], curves: Curves, words: Callable[[float | None], str]
+) -> tuple[list[Series], list[str]]:
+    rows = _telling_rows(list(curves.values()))
+    series = [
+        words_series(name, f"s{1 + i % 6}", [(times[row], float(curve[row])) for row in rows], words)
+        for i, (name, curve) in enumerate(curves.items())
+    ]
+    return series, ["start", *(number.day(ending_day(times[row])) for row in rows[1:])]
+
+
+def _telling_rows(curves: Sequence[Values]) -> list[int]:
+    """Evenly spread rows, with the ends and the highest and lowest point of each curve."""
+    size = len(curves[0])
+    even = np.linspace(0, size - 1, min(size, _MOST_POINTS)).round().astype(int)
+    peaks = [index for curve in curves for index in (int(curve.argmin()), int(curve.argmax()))]
+    return sorted({*even.tolist(), *peaks})
+
+
+def _stretch_means(equity: pl.DataFrame) -> pl.DataFrame:
+    every = math.ceil(equity.height / _MOST_BUCKETS)
+    return (
+        equity.select(
+            "close_time",
+            gross=pl.col("gross_exposure") / pl.col("equity"),
+            net=pl.col("net_exposure") / pl.col("equity"),
+            stretch=pl.int_range(pl.len()) // every,
+        )
+        .group_by("stretch", maintain_order=True)
+        .agg(pl.col("close_time").last(), pl.col("gross", "net").mean())
+    )
+
+
+def _bins(values: Sequence[float]) -> tuple[list[float], list[int]]:
+    """Equal bins with an edge at 0: a gain or a loss never lies in the bin of the other."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    width = round_step(max((high - low) / min(_MOST_BINS, 8 + math.isqrt(len(values))), 1e-6))
+    first, last = math.floor(low / width), max(math.floor(high / width) + 1, math.floor(low / width) + 1)
+    index = [math.floor(value / width) - first for value in values]
+    counts = [0] * (last - first)
+    for place in index:
+        counts[place] += 1
+    return [i * width for i in range(first, last + 1)], counts
+
+
+def _window(start: float, days: int, value: float) -> Box:
+    gap = 0.1 * days
+    return start + gap, start + days - gap, value

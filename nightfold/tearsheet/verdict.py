@@ -1,0 +1,120 @@
+"""What a reader should believe, in plain words: the bad news first, and nothing that the figures do not say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from nightfold.tearsheet import number
+from nightfold.tearsheet.gates import Gate
+
+Outcome = Literal["failed", "unknown", "passed"]
+
+_SIGNS_OF_AN_EDGE = ("Sharpe ratio", "Deflated Sharpe ratio", "Profit factor")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line that decides, whether it is good, and the sentences that explain it."""
+
+    outcome: Outcome
+    headline: str
+    reasons: Sequence[str]
+
+
+def judge(
+    gates: Sequence[Gate],
+    *,
+    total_return: float | None,
+    held_returns: Mapping[str, float | None],
+    n_trades: int,
+    total_cost: str,
+    n_trials: int,
+    deflated_sharpe: float | None,
+    models: pl.DataFrame,
+) -> Verdict:
+    """Say what the figures say.
+
+    Parameters
+    ----------
+    gates
+        As `nightfold.tearsheet.gates.evaluate_gates` found them.
+    total_return, held_returns
+        Return of the strategy (None: the account was lost), and of each baseline by name.
+    n_trades
+        Number of trades, open ones counted.
+    total_cost
+        What trading cost, as text with its unit.
+    n_trials, deflated_sharpe
+        Variants looked at, and the probability that the Sharpe ratio is more than the luck of the best of them.
+    models
+        As from `nightfold.tearsheet.summary.by_model`.
+    """
+    outcome, headline = _headline(gates, total_return, n_trades)
+    reasons = [
+        _money(total_return, held_returns, total_cost) if n_trades else "",
+        _luck(n_trials, deflated_sharpe),
+        _skill(models),
+    ]
+    return Verdict(outcome, headline, [reason for reason in reasons if reason])
+
+
+def gate_value(gate: Gate, value: float | None) -> str:
+    """Write a value in the unit of its gate."""
+    if gate.unit == "percent":
+        return number.percent(value)
+    return number.count(value) if gate.unit == "count" else number.ratio(value)
+
+
+def _headline(gates: Sequence[Gate], total_return: float | None, trades: int) -> tuple[Outcome, str]:
+    failed = [gate for gate in gates if gate.passed is False]
+    unknown = [gate for gate in gates if gate.passed is None]
+    if total_return is None:
+        return "failed", "The account was lost: equity fell to nothing and trading ended there."
+    if not trades:
+        return "failed", "No trades: no forecast was worth its cost, so nothing was bought or sold."
+    if failed:
+        start = "No edge found" if any(gate.name in _SIGNS_OF_AN_EDGE for gate in failed) else "Not good enough"
+        return "failed", f"{start}: {len(failed)} of {len(gates)} gates fail ({_list([_miss(gate) for gate in failed])})."
+    if unknown or not gates:
+        return "unknown", f"Undecided: {_list([gate.name for gate in unknown]) or 'every gate'} cannot be known yet."
+    return "passed", f"All {len(gates)} gates pass. A good past is a reason to test further, not a promise."
+
+
+def _miss(gate: Gate) -> str:
+    if gate.value is None:
+        return f"{gate.name}: {gate.note}"
+    return f"{gate.name} {gate_value(gate, gate.value)}, not {gate.relation} {gate_value(gate, gate.threshold)}"
+
+
+def _money(total_return: float | None, held_returns: Mapping[str, float | None], total_cost: str) -> str:
+    if total_return is None:
+        return f"Trading cost {total_cost} until then."
+    ending = f"After costs of {total_cost} the account returned {number.percent(total_return, signed=True)}"
+    held = [f"{name.lower()} {number.percent(held, signed=True)}" for name, held in held_returns.items()]
+    return f"{ending}; over the same days {_list(held)}." if held else f"{ending}."
+
+
+def _luck(n_trials: int, deflated_sharpe: float | None) -> str:
+    if deflated_sharpe is None:
+        return ""
+    chance = number.percent(deflated_sharpe, 0)
+    if n_trials == 1:
+        return f"With 1 trial looked at, the Sharpe ratio is above 0 by more than luck with probability {chance}."
+    return f"As the best of {number.count(n_trials)} trials, the Sharpe ratio is more than luck with probability {chance}."
+
+
+def _skill(models: pl.DataFrame) -> str:
+    known = models.drop_nulls(["direction_gain", "direction_error"])
+    if known.is_empty():
+        return ""
+    skilled = known.filter(pl.col("direction_gain") > 2 * pl.col("direction_error"))
+    if skilled.is_empty():
+        return "No model forecast direction better than its base rate (gain over 2 standard errors)."
+    names = [f"{model} at {horizon} bars" for model, horizon in skilled.select("model", "horizon").iter_rows()]
+    return f"Direction was forecast better than its base rate, by over 2 standard errors, by {_list(names)}."
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,1 @@
+"""Everything with a handle to the outside: lake, warehouse, market data, tracking, alerts."""
