@@ -37,8 +37,9 @@ def tearsheet_input(
         chance_f1=chance,
     )
     return TearsheetInput(
-        title=experiment.name,
-        experiment=experiment.description or experiment.name,
+        title=experiment.name.replace("_", " ").capitalize(),
+        experiment=experiment.name,
+        description=experiment.description,
         market_note=market,
         is_simulated=is_simulated,
         symbols=symbols,

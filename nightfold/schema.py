@@ -171,7 +171,7 @@ BARS = Table(
         **_FLOW,
         "source": Column(pl.String, "Venue the row came from; several joined by + where consolidated."),
         "gap_filled": Column(pl.Boolean, "The bar was missing and is a flat repeat of the last close."),
-        "outlier": Column(pl.Boolean, "A price spike that reverted was cut back to the bars around it."),
+        "outlier": Column(pl.Boolean, "A wick was cut back to what the bars before it allow, or another venue's bar was taken."),
         "duplicate_dropped": Column(pl.Boolean, "The source had this bar more than once; one was kept."),
         "zero_volume": Column(pl.Boolean, "Nothing traded in the bar."),
     },

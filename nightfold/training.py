@@ -160,5 +160,6 @@ def _with_split_losses(lost: dict[str, pl.Series], rows: NDArray[np.int64], part
     for reason, positions in taken.items():
         mask = np.zeros(len(lost["gap"]), dtype=bool)
         mask[rows[positions]] = True
-        masks[reason] = masks[reason] | mask if reason in masks else pl.Series(reason, mask)
+        series = pl.Series(reason, mask)
+        masks[reason] = masks[reason] | series if reason in masks else series
     return masks

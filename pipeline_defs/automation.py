@@ -1,14 +1,15 @@
 """The nightly retrain: a schedule starts the first layer, each success starts the next, a failure stops the night."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.line import Line
 from nightfold.universe import Universe
-from pipeline_defs.nightly import next_layer
+from pipeline_defs.nightly import LAYERS, Step, next_layer
 from resources.alerts import Alerts
 from resources.lake import Lake
 
@@ -21,7 +22,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS]
 
 
 def nightly_schedule(
-    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, dg.UnresolvedAssetJobDefinition], *, on: bool
+    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, UnresolvedAssetJobDefinition], *, on: bool
 ) -> dg.ScheduleDefinition:
     """Start a night ten minutes after midnight UTC."""
 
@@ -29,20 +30,22 @@ def nightly_schedule(
         name="nightly",
         cron_schedule=_NIGHTLY_CRON,
         execution_timezone="UTC",
-        jobs=list(jobs.values()),
+        job=jobs[LAYERS[0].__name__],
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
         description="New bars, features and labels, tonight's models, predictions, reports: layer after layer.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
-        requests = layer_requests(0, line, universe, lake, now)
-        yield from requests or [dg.SkipReason(f"everything up to {universe.horizon(now):%Y-%m-%d %H:%M} is there.")]
+        steps = LAYERS[0](line, universe, lake, now)
+        if not steps:
+            yield dg.SkipReason(f"all bars up to {universe.horizon(now):%Y-%m-%d %H:%M} are there.")
+        yield from requests(0, steps, now)
 
     return nightly
 
 
 def next_layer_sensor(
-    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, dg.UnresolvedAssetJobDefinition]
+    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, UnresolvedAssetJobDefinition]
 ) -> dg.SensorDefinition:
     """Start the next layer of a night when every run of the one before has succeeded."""
 
@@ -67,14 +70,16 @@ def next_layer_sensor(
             yield dg.SkipReason(f"the layer still waits for {', '.join(sorted(waiting))}.")
             return
         now = datetime.fromisoformat(tags[NIGHT_TAG])
-        requests = layer_requests(int(tags[PLACE_TAG]) + 1, line, universe, lake, now)
-        yield from requests or [dg.SkipReason("the night is over.")]
+        number, steps = next_layer(int(tags[PLACE_TAG]) + 1, line, universe, lake, now)
+        if not steps:
+            yield dg.SkipReason("the night is over.")
+        yield from requests(number, steps, now)
 
     return sensor
 
 
 def failure_sensor(
-    alerts: Alerts, jobs: Mapping[str, dg.UnresolvedAssetJobDefinition]
+    alerts: Alerts, jobs: Mapping[str, UnresolvedAssetJobDefinition]
 ) -> dg.SensorDefinition:
     """Say that a night has stopped."""
 
@@ -93,17 +98,10 @@ def failure_sensor(
     return sensor
 
 
-def layer_requests(
-    place: int, line: Line, universe: Universe, lake: Lake, now: datetime
-) -> list[dg.RunRequest]:
-    """Ask for the runs of the first layer from ``place`` on that has something to do."""
-    number, steps = next_layer(place, line, universe, lake, now)
+def requests(number: int, steps: Sequence[Step], now: datetime) -> Iterator[dg.RunRequest]:
+    """Ask for the runs of one layer; each knows the others, so that the last to finish starts the next layer."""
     night = now.isoformat()
     keys = [f"{night}/{number}/{step.job}/{step.first or ''}" for step in steps]
     tags = {NIGHT_TAG: night, PLACE_TAG: str(number), STEPS_TAG: json.dumps(keys)}
-    return [
-        dg.RunRequest(run_key=key, job_name=step.job, tags={**step.tags, **tags})
-        for key, step in zip(keys, steps, strict=True)
-    ]
-
-
+    for key, step in zip(keys, steps, strict=True):
+        yield dg.RunRequest(run_key=key, job_name=step.job, tags={**step.tags, **tags})

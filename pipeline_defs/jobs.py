@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.keys import asset_key
 
 
-def layer_jobs(layers: Mapping[str, Sequence[str]]) -> dict[str, dg.UnresolvedAssetJobDefinition]:
+def layer_jobs(layers: Mapping[str, Sequence[str]]) -> dict[str, UnresolvedAssetJobDefinition]:
     """Make a job of each layer: `ingest`, `research`, and per experiment `_train`, `_predict`, `_evaluate`."""
     return {
         layer: dg.define_asset_job(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from assets.experiment import Plan
 from assets.line import Line
-from nightfold.interval import duration
+from nightfold.interval import INTERVALS, duration
 from nightfold.labels.table import margin
 from nightfold.universe import Universe
 from nightfold.window import Window, midnight, window_of, windows
@@ -77,14 +77,17 @@ def neighbours(wanted: list[str], known: list[str]) -> list[list[str]]:
 
 def ingest(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
     """New bars: from the last one stored up to now."""
-    return data_steps(
-        "ingest", universe, universe.symbols, last_stored(line, universe, lake, "ingest"), universe.horizon(now)
-    )
+    return data_steps("ingest", universe, universe.symbols, stored_until(line, universe, lake, "ingest"), universe.horizon(now))
 
 
 def research(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Features and labels: from the oldest that may still be open up to now."""
-    return data_steps("research", universe, universe.symbols, oldest_open(line, universe, lake), universe.horizon(now))
+    """Features and labels: from the oldest that may still be open up to the last bar."""
+    bars, made = (stored_until(line, universe, lake, layer) for layer in ("ingest", "research"))
+    if made >= bars:
+        return []
+    reaches = [margin(plan.label_set)[1] * duration(plan.interval) for plan in line.plans.values()]
+    oldest_open = max(made - 2 * max(reaches, default=timedelta(0)), midnight(universe.start))
+    return data_steps("research", universe, universe.symbols, oldest_open, bars)
 
 
 def train(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
@@ -93,17 +96,14 @@ def train(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Ste
 
 
 def predict(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Predictions: from the last one stored up to now, for experiments that have a model."""
+    """Predictions: from the last one stored up to the last features, for experiments that have a model."""
+    made = stored_until(line, universe, lake, "research")
     return [
         step
         for plan in line.plans.values()
         if has_model(plan, lake)
         for step in data_steps(
-            f"{plan.name}_predict",
-            universe,
-            plan.symbols,
-            oldest_unpredicted(plan, universe, lake),
-            universe.horizon(now),
+            f"{plan.name}_predict", universe, plan.symbols, predicted_until(plan, universe, lake), made
         )
     ]
 
@@ -140,26 +140,15 @@ def has_model(plan: Plan, lake: Lake) -> bool:
     return any(lake.as_ofs(plan.key("ensemble"), key) for key in plan.experiment.universe_keys(plan.universe.symbols))
 
 
-def last_stored(line: Line, universe: Universe, lake: Lake, layer: str) -> datetime:
-    """The last bar that every asset and symbol of a layer has; the universe's start where one has none."""
-    lasts = [
-        last_open_time(lake, key, symbol, universe) for key in line.layers[layer] for symbol in universe.symbols
-    ]
-    return min(lasts)
+def stored_until(line: Line, universe: Universe, lake: Lake, layer: str) -> datetime:
+    """Close of the last bar that every asset and symbol of a layer has; the universe's start where one has none."""
+    return min(last_close(lake, key, symbol, universe) for key in line.layers[layer] for symbol in universe.symbols)
 
 
-def oldest_open(line: Line, universe: Universe, lake: Lake) -> datetime:
-    """The oldest bar whose features or labels may still be open."""
-    last = last_stored(line, universe, lake, "research")
-    reaches = [margin(plan.label_set)[1] * duration(plan.interval) for plan in line.plans.values()]
-    return max(last - 2 * max(reaches, default=timedelta(0)), midnight(universe.start))
-
-
-def oldest_unpredicted(plan: Plan, universe: Universe, lake: Lake) -> datetime:
-    """The first moment from which an experiment lacks predictions: its last stored one, or its first as-of."""
-    first = midnight(plan.experiment.first_as_of)
-    lasts = [last_open_time(lake, plan.key("predictions"), symbol, universe) for symbol in plan.symbols]
-    return max(min(lasts), first)
+def predicted_until(plan: Plan, universe: Universe, lake: Lake) -> datetime:
+    """Close of the last bar an experiment has predictions for, or its first as-of."""
+    closes = [last_close(lake, plan.key("predictions"), symbol, universe) for symbol in plan.symbols]
+    return max(min(closes), midnight(plan.experiment.first_as_of))
 
 
 def due_as_ofs(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
@@ -176,11 +165,13 @@ def due_as_ofs(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
     return steps
 
 
-def last_open_time(lake: Lake, key: str, symbol: str, universe: Universe) -> datetime:
-    """Open time of the last stored row of one symbol; the universe's start where there is none."""
+def last_close(lake: Lake, key: str, symbol: str, universe: Universe) -> datetime:
+    """Close of the last stored bar of one symbol; the universe's start where there is none."""
+    interval = key.rpartition("/")[0]
+    step = duration(interval if interval in INTERVALS else universe.interval)
     for window in reversed(lake.partitions(key, [symbol])):
         stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
         if stored is not None and stored.height:
             last: datetime = stored["open_time"].max()  # type: ignore[assignment]  # a time column's maximum
-            return last
+            return last + step
     return midnight(universe.start)

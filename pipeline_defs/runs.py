@@ -1,12 +1,13 @@
 """Runs started from this process: executed here, recorded where the UI sees them, and cleaned up after a kill."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.keys import asset_key
 from nightfold.errors import NightfoldError
 from pipeline_defs.nightly import Step
 
@@ -31,6 +32,7 @@ def execute(
     step: Step,
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
+    only: Sequence[str] | None = None,
 ) -> None:
     """Run one step in this process.
 
@@ -46,6 +48,8 @@ def execute(
         Further tags of the run.
     config
         Launchpad settings by asset, such as ``{"raw_bars": {"force": True}}``.
+    only
+        Assets of the job to make; all by default.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def execute(
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             "ops": {name.replace("/", "__"): {"config": dict(values)} for name, values in (config or {}).items()},
         },
+        asset_selection=None if only is None else [asset_key(key) for key in only],
         raise_on_error=False,
     )
     if not result.success:

@@ -13,6 +13,7 @@ from nightfold.schema import Table
 from nightfold.spec import fingerprint
 from nightfold.window import Window
 from resources.lake import Lake, Written
+from resources.progress import report
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class LakeIOManager(dg.IOManager):
                 asset_key=context.asset_key,
                 partition_key=partition,
             )
-            context.log.info(f"{key} {partition}: {written.rows} rows")
+            report(key, piece.window.key, piece.symbol, f"{written.rows} rows")
         missing = expected - set(digests)
         if missing:
             raise LakeError(f"`{key}` made no {', '.join(sorted(missing)[:5])}; {len(missing)} partitions are missing.")

@@ -1,4 +1,4 @@
-"""MLflow: one run per stored model, found again by what it was fitted on."""
+"""MLflow: one run per stored model, found again by what the model was fitted on."""
 
 import fcntl
 import logging
@@ -6,16 +6,16 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from itertools import batched
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from nightfold.errors import NightfoldError
-from nightfold.models.bundle import Bundle
+from nightfold.models.bundle import Bundle, Manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("nightfold.tracking")
 
 _SQLITE = "sqlite:///"
+_IDENTITY = "nightfold.identity"
 _TIMEOUT_SECONDS = 3.0
-_BATCH = 100
-"""What one MLflow request takes of parameters or tags."""
+_PARAMS_A_BATCH = 100
 
 
 class TrackingError(NightfoldError, ConnectionError):
-    """The tracking server, or the folder of its database, cannot be reached."""
+    """The tracking server, or the database in its folder, cannot be reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tracking:
-    """Where runs are recorded: ``sqlite:///FILE`` or the address of a server.
+    """Where runs are recorded: ``sqlite:////folder/file.db`` or the address of an MLflow server.
 
-    Tracking looks on: where it is down a model is stored all the same, and the log says what is missing. Nothing of
-    MLflow's global state is used, so several trackers can live in one process.
+    Tracking only looks on: where it is down the model is stored all the same, and the log says what is missing.
+    MLflow's global state is left alone.
     """
 
     address: str
@@ -50,10 +50,10 @@ class Tracking:
         Parameters
         ----------
         experiment, model, as_of, universe
-            What the model is a partition of.
+            The partition that the model is stored as.
         fingerprint
-            Digits of rows and settings. A whole run with the same five is left as it is; one that was cut short is
-            completed.
+            Digits of the rows and settings behind it. A finished run with the same five is left as it is; one that
+            was cut short is completed.
         bundle
             The fitted models.
         folder
@@ -62,20 +62,100 @@ class Tracking:
         Returns
         -------
         str | None
-            MLflow's id of the run; None where tracking is down, which is also logged as a warning.
+            MLflow's id of the run; None where tracking is down, which is logged as a warning.
         """
-        identity = {
-            "experiment": experiment,
-            "model": model,
-            "as_of": as_of,
-            "universe": universe,
-            "fingerprint": fingerprint,
-        }
-        from mlflow.exceptions import MlflowException
-
+        tags = {"model": model, "as_of": as_of, "universe": universe, "fingerprint": fingerprint}
+        tags |= {"digest": bundle.digest, _IDENTITY: "/".join((model, as_of, universe, fingerprint))}
         try:
             with self._alone():
-                return _record(_Run(identity, bundle, folder), self._client(), self._artifacts())
-        except (MlflowException, TrackingError, OSError) as error:
-            LOG.warning("%s/%s %s is stored but not tracked at %s: %s", experiment, model, as_of, self.address, error)
+                return self._record(experiment, tags, bundle.manifest, folder)
+        except _failures() as error:
+            LOG.warning("%s/%s as of %s is stored but not tracked: %s", experiment, model, as_of, error)
             return None
+
+    def _record(self, experiment: str, tags: Mapping[str, str], manifest: Manifest, folder: Path) -> str:
+        experiment_id = self._experiment(experiment)
+        found = self._client.search_runs([experiment_id], f"tags.`{_IDENTITY}` = '{tags[_IDENTITY]}'", max_results=1)
+        if found and found[0].info.status == "FINISHED":
+            return str(found[0].info.run_id)
+        name = f"{tags['model']} {tags['as_of']}"
+        run = found[0] if found else self._client.create_run(experiment_id, tags=dict(tags), run_name=name)
+        self._write(run.info.run_id, manifest)
+        self._client.log_artifacts(run.info.run_id, str(folder))
+        self._client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
+    def _write(self, run_id: str, manifest: Manifest) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, 0) for name, value in _metrics(manifest).items()]
+        params = [Param(name, str(value)) for name, value in _params(manifest).items()]
+        self._client.log_batch(run_id, metrics=metrics, params=params[:_PARAMS_A_BATCH])
+        for start in range(_PARAMS_A_BATCH, len(params), _PARAMS_A_BATCH):
+            self._client.log_batch(run_id, params=params[start : start + _PARAMS_A_BATCH])
+
+    def _experiment(self, name: str) -> str:
+        known = self._client.get_experiment_by_name(name)
+        if known is not None:
+            return str(known.experiment_id)
+        place = None if self._database is None else (self._database.parent / "mlflow_artifacts" / name).as_uri()
+        return str(self._client.create_experiment(name, artifact_location=place))
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read at import: nobody is told what we train
+        from mlflow import MlflowClient
+
+        self._reach()
+        return MlflowClient(tracking_uri=self.address)
+
+    @property
+    def _database(self) -> Path | None:
+        return Path(self.address.removeprefix(_SQLITE)).absolute() if self.address.startswith(_SQLITE) else None
+
+    def _reach(self) -> None:
+        """Ask once and briefly, where MLflow itself would try again for minutes."""
+        try:
+            if self._database is not None:
+                with closing(sqlite3.connect(self._database, timeout=_TIMEOUT_SECONDS)) as connection:
+                    connection.execute("pragma schema_version")
+            else:
+                httpx.get(f"{self.address.rstrip('/')}/health", timeout=_TIMEOUT_SECONDS).raise_for_status()
+        except (sqlite3.Error, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TrackingError(f"`tracking` is {self.address}, which cannot be reached: {error}.") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold a database file against other processes: its first use creates the tables, and a run is made once."""
+        if self._database is None:
+            yield
+            return
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._database.with_suffix(".lock"), "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _params(manifest: Manifest) -> dict[str, Any]:
+    horizons = {f"h{horizon:02d}/rounds": rounds for horizon, rounds in manifest.rounds.items() if rounds is not None}
+    datasets = {f"h{horizon:02d}/dataset": dataset for horizon, dataset in manifest.datasets.items()}
+    versions = {f"version/{library}": version for library, version in manifest.versions.items()}
+    fixed = {"family": manifest.model, "seed": manifest.seed, "features": len(manifest.features)}
+    return {**fixed, **manifest.spec, **horizons, **datasets, **versions}
+
+
+def _metrics(manifest: Manifest) -> dict[str, float]:
+    return {
+        f"h{horizon:02d}/{name}": value
+        for horizon, scores in manifest.metrics.items()
+        for name, value in scores.items()
+        if value is not None
+    }
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, TrackingError, OSError

@@ -70,11 +70,12 @@ def simulate(
     """
     if not (math.isfinite(capital) and capital > 0):
         raise ConfigError(f"`capital` is {capital}; it must be a positive amount of quote currency.")
+    is_spot = limits.instrument == "spot"
+    if is_spot and funding is not None:
+        raise ConfigError("`funding` is given, but `limits.instrument` is spot; leave it out, or trade perpetuals.")
     bars = checked_bars(bars)
     interval = interval_of(bars)
-    rates = None if limits.instrument == "spot" else funding_by_bar(bars, interval, costs, funding)
-    if limits.instrument == "spot" and funding is not None:
-        raise ConfigError("`funding` is given, but `limits.instrument` is spot; leave it out, or trade perpetuals.")
+    rates = None if is_spot else funding_by_bar(bars, interval, costs, funding)
     tape = build_tape(bars, aligned_targets(bars, targets), interval, rates)
     return run(tape, Rows(bars["symbol"], bars["open_time"], interval), costs, limits, capital)
 
@@ -87,7 +88,7 @@ def run(tape: kernel.Tape, rows: Rows, costs: Costs, limits: RiskLimits, capital
     kernel.run(tape, rules_of(costs, limits), state, log)
     counts = log.counts[0]
     return Backtest(
-        capital=capital,
+        capital=float(capital),
         equity=equity_frame(records(log.equity, counts.equity), rows.interval),
         fills=fills_frame(records(log.fills, counts.fills), rows),
         trades=trades_frame(records(log.trades, counts.trades), rows),
@@ -125,7 +126,9 @@ def empty_state(tape: kernel.Tape, capital: float) -> kernel.State:
         book[name] = -1
     book["next"] = tape.first[:-1]
     scratch = np.zeros((2, n_symbols))
-    return kernel.State(np.array([capital]), book, np.full(len(tape.time), np.nan), scratch[0], scratch[1])
+    return kernel.State(
+        np.array([capital], dtype=np.float64), book, np.full(len(tape.time), np.nan), scratch[0], scratch[1]
+    )
 
 
 def empty_log(n_rows: int, n_symbols: int) -> kernel.Log:

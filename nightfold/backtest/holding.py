@@ -34,7 +34,7 @@ def hold(favoured: Sides, first: Flags, bars: int, renew: bool) -> tuple[Sides, 
     [1, 1, 0, 1, -1, -1, 0]
     """
     held, entered = np.zeros_like(favoured), np.zeros_like(first)
-    _hold(favoured, first, bars, renew, held, entered)
+    _hold(favoured.copy(), first.copy(), bars, renew, held, entered)  # copies: numba compiles anew for read-only ones
     return held, entered
 
 

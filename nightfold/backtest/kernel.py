@@ -337,14 +337,16 @@ def leave_at_open(tape: Tape, rules: Rules, state: State, log: Log) -> None:
 @compiled
 def leave_at_stops(tape: Tape, rules: Rules, state: State, log: Log) -> None:
     """Walk from all opens to all adverse extremes: stops in the order they are met, until the margin is used up."""
+    walked = 0.0
     while True:
         nearest, symbol = nearest_stop(tape, state)
-        margin = 2.0 if rules.is_spot else liquidation_point(tape, rules, state)
+        margin = 2.0 if rules.is_spot else max(liquidation_point(tape, rules, state), walked)
         if symbol < 0 and margin > 1:
             break
         if nearest <= margin:
             book = state.book[symbol]
             fill(tape, rules, state, log, symbol, -book.quantity, book.stop, STOP, False)
+            walked = nearest
         else:
             liquidate(tape, rules, state, log, margin)
             break
@@ -453,9 +455,9 @@ def decide(tape: Tape, rules: Rules, state: State, log: Log, equity: float) -> N
         state.added[symbol] = abs(wanted) - old
         kept += old * tape.close[book.row]
         added += state.added[symbol] * tape.close[book.row]
-    room = rules.max_gross * equity - kept
+    room = max(rules.max_gross * equity - kept, 0.0)
     if added > room + DUST * equity:
-        shrink(state, log, max(room, 0.0) / added)
+        shrink(state, log, room / added)
 
 
 @compiled

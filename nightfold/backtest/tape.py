@@ -1,6 +1,7 @@
 """Bars and targets on their way into the simulation: checked at the door, laid out as arrays."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,23 +114,23 @@ def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: 
     if "gap_filled" in bars.columns:
         fillable &= ~pl.col("gap_filled")
     before, at_close = (np.zeros(bars.height), np.zeros(bars.height)) if rates is None else rates
-    return Tape(
+    tape = Tape(
         first=np.concatenate(([0], np.flatnonzero(new_symbol) + 1, [bars.height])),
         time=time,
-        open=floats(bars, "open"),
-        high=floats(bars, "high"),
-        low=floats(bars, "low"),
-        close=floats(bars, "close"),
+        **{name: bars[name].cast(pl.Float64).to_numpy() for name in PRICES},
         fillable=bars.select(fillable.fill_null(value=False)).to_series().to_numpy(),
         follows=np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
-        target=floats(targets, "target"),
-        stop=floats(targets, "stop"),
-        take=floats(targets, "take_profit"),
+        target=targets["target"].to_numpy(),
+        stop=targets["stop"].to_numpy(),
+        take=targets["take_profit"].to_numpy(),
         funding_before=before,
         funding_at_close=at_close,
     )
+    return Tape(*map(frozen, tape))
 
 
-def floats(frame: pl.DataFrame, name: str) -> Floats:
-    """Return a column as a contiguous array."""
-    return np.ascontiguousarray(frame[name].cast(pl.Float64).to_numpy())
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a contiguous, read-only view: polars gives now one, now the other, and numba compiles anew for each."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -65,7 +65,8 @@ def judge_outliers(rows: pl.DataFrame, interval: str, cleaning: Cleaning) -> pl.
         (pl.col("high") / pl.col("level")).log().alias("rise"),
         (pl.col("level") / pl.col("low")).log().alias("fall"),
     )
-    alone = pl.when(pl.col("volume") > 0).then(1).otherwise(0).sum().over("open_time") - (pl.col("volume") > 0) == 0
+    traded = (pl.col("volume") > 0).cast(pl.Int32)
+    alone = traded.sum().over("open_time") == traded
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     cap, floor = top * pl.col("bound").exp(), bottom * (-pl.col("bound")).exp()
     high = pl.when(alone & (pl.col("high") > cap)).then(cap).otherwise(pl.col("high")).alias("high")

@@ -76,40 +76,41 @@ class DirectionCalibrator(Spec):
 
 
 def _likeliest(odds: Array, up: NDArray[np.bool_], share: Array) -> tuple[float, float]:
-    """Slope and intercept of the highest likelihood; at a bound of the slope where it still rises beyond."""
-    center = float(share @ odds)
-    spread = float(np.sqrt(share @ (odds - center) ** 2))
-    base = float(_logit(share @ up))
+    """Slope and intercept of the highest likelihood, in standard units of the odds while they are searched."""
+    center = float((share * odds).sum())
+    spread = float(np.sqrt((share * (odds - center) ** 2).sum()))
+    base = float(_logit((share * up).sum()))
     if spread < 1e-9:  # the same direction for every row: nothing to have a slope
         return 0.0, base
-    unit = (odds - center) / spread
-    slope, intercept = _within(unit, up, share, base, spread)
+    slope, intercept = _within((odds - center) / spread, up, share, base, spread)
     slope = min(max(slope / spread, 0.0), 1.0)
     return slope, intercept - slope * center
 
 
 def _within(unit: Array, up: NDArray[np.bool_], share: Array, base: float, steepest: float) -> tuple[float, float]:
-    if share @ (unit * up) <= 0:
+    """Stay at a bound where likelihood still rises beyond it; it has one peak."""
+    if (share * unit * up).sum() <= 0:
         return 0.0, base
-    _, intercept = _newton(unit, up, share, (steepest, base), only_intercept=True)
-    if share @ (unit * (up - _sigmoid(intercept + steepest * unit))) >= 0:
+    _, intercept = _newton(unit, up, share, (steepest, base), fixed_slope=True)
+    if (share * unit * (up - _sigmoid(intercept + steepest * unit))).sum() >= 0:
         return steepest, intercept
     return _newton(unit, up, share, (0.0, base))
 
 
 def _newton(
-    unit: Array, up: NDArray[np.bool_], share: Array, start: tuple[float, float], only_intercept: bool = False
+    unit: Array, up: NDArray[np.bool_], share: Array, start: tuple[float, float], fixed_slope: bool = False
 ) -> tuple[float, float]:
-    design = np.column_stack([unit, np.ones(len(unit))])
-    line, moving = np.array(start), slice(int(only_intercept), 2)
+    slope, intercept = start
     for _ in range(100):
-        fitted = _sigmoid(design @ line)
-        gradient = (design.T @ (share * (up - fitted)))[moving]
+        fitted = _sigmoid(intercept + slope * unit)
+        miss, curve = share * (up - fitted), share * fitted * (1 - fitted)
+        gradient = np.array([0.0 if fixed_slope else (miss * unit).sum(), miss.sum()])
         if np.abs(gradient).max() < 1e-12:
             break
-        curvature = (design.T * (share * fitted * (1 - fitted))) @ design
-        line[moving] += np.clip(np.linalg.solve(curvature[moving, moving], gradient), -1.0, 1.0)
-    return float(line[0]), float(line[1])
+        tilt = 0.0 if fixed_slope else (curve * unit).sum()
+        steps = np.linalg.solve([[(curve * unit**2).sum(), tilt], [tilt, curve.sum()]], gradient)
+        slope, intercept = slope + np.clip(steps[0], -1, 1), intercept + np.clip(steps[1], -1, 1)
+    return float(slope), float(intercept)
 
 
 def _sigmoid(odds: Array) -> Array:

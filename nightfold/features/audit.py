@@ -87,9 +87,9 @@ def _cut_times(bars: pl.DataFrame, features: Sequence[Feature], cuts: int, rando
 
 
 def _with_noise(bars: pl.DataFrame, past: Mask, random: np.random.Generator) -> pl.DataFrame:
-    """Replace what comes after the cut by a wild market."""
-    wild = np.where(past, 1.0, np.exp(random.normal(0, 0.05, bars.height)))
-    busy = np.where(past, 1.0, np.exp(random.normal(0, 2, bars.height)))
+    """Replace what comes after the cut by a market wild enough to leave every range seen so far."""
+    wild = np.where(past, 1.0, np.exp(random.normal(0, 1, bars.height)))
+    busy = np.where(past, 1.0, np.exp(random.normal(0, 3, bars.height)))
     return bars.with_columns(pl.col(PRICES) * wild, pl.col("volume") * busy)
 
 

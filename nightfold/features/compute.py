@@ -1,16 +1,17 @@
 """From bars to features: the one code path for three years, a night, and the bar that just closed."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nightfold.errors import SchemaError, UnknownNameError
+from nightfold.errors import ConfigError, SchemaError, UnknownNameError
 from nightfold.features.catalog import FEATURES
 from nightfold.features.feature import Feature
-from nightfold.features.segment import Segment
+from nightfold.features.segment import Array, Segment
 from nightfold.interval import Interval, milliseconds
 from nightfold.schema import KEY, PRICES, TIME
 
@@ -55,6 +56,8 @@ def compute_features(
     ------
     UnknownNameError
         If a name is not in the catalog.
+    ConfigError
+        If a feature of your own does not give one value a bar.
     SchemaError
         If columns are missing, of the wrong type, null, not finite, prices not positive, or a bar comes twice; all
         faults in one message.
@@ -102,12 +105,22 @@ def _compute(bars: pl.DataFrame, features: Sequence[Feature], interval: Interval
             segment = Segment(time[start:stop], *(number[start:stop] for number in numbers))
             for feature, column in zip(features, columns, strict=True):
                 if start + feature.lookback < stop:
-                    column[start + feature.lookback : stop] = feature.values(segment)[feature.lookback :]
+                    column[start + feature.lookback : stop] = _values(feature, segment)[feature.lookback :]
     if order is not None:
         columns = [_unsorted(column, order.to_numpy()) for column in columns]
     return bars.select(KEY).with_columns(
         _series(feature.name, column) for feature, column in zip(features, columns, strict=True)
     )
+
+
+def _values(feature: Feature, segment: Segment) -> Array:
+    values = feature.values(segment)
+    if values.shape != segment.close.shape:
+        raise ConfigError(
+            f"feature `{feature.name}` gave values of shape {values.shape} for {segment.close.size} bars; "
+            "its function must return one value a bar, NaN where there is none."
+        )
+    return values
 
 
 def _series(name: str, values: NDArray[np.float32]) -> pl.Series:
@@ -139,8 +152,8 @@ def _segments(bars: pl.DataFrame, interval: Interval | None) -> list[tuple[int, 
     same_symbol = pl.col("symbol") == pl.col("symbol").shift(1)
     step = pl.when(same_symbol).then(pl.col("open_time").diff().dt.total_milliseconds())
     neighbours = step == (step.min() if interval is None else milliseconds(interval))
-    starts = np.flatnonzero(~bars.select(neighbours.fill_null(False)).to_series().to_numpy())
-    return list(zip(starts.tolist(), [*starts[1:].tolist(), bars.height], strict=True))
+    starts = bars.select((~neighbours.fill_null(False)).arg_true()).to_series()
+    return list(pairwise([*starts.to_list(), bars.height]))
 
 
 def _checked(bars: pl.DataFrame) -> pl.DataFrame:

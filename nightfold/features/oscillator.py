@@ -46,6 +46,8 @@ def cci(bars: Segment, window: int) -> Array:
 def mfi(bars: Segment, window: int) -> Array:
     """Money flow index: share of traded value in bars with a rising typical price, 0 to 100."""
     change = np.diff(bars.typical, prepend=np.nan)
+    # A mean of three decimal prices is rounded; as far as that goes, equal means are equal.
+    change = np.where(np.abs(change) <= 4 * np.finfo(np.float64).eps * bars.typical, 0, change)
     rising = rolling.total(np.where(change > 0, bars.value, 0), window)
     falling = rolling.total(np.where(change < 0, bars.value, 0), window)
     return 100 * rising / (rising + falling)

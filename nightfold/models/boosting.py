@@ -31,8 +31,8 @@ class LightGBMSpec(ModelSpec):
     """Fewest training rows of a leaf."""
     feature_fraction: float = Field(default=0.3, gt=0, le=1)
     """Share of the features each tree may use."""
-    bagging_fraction: float = Field(default=0.8, gt=0, le=1)
-    """Share of the rows each tree sees."""
+    bagging_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training rows each tree sees."""
     l2: NonNegativeFloat = 10.0
     """Ridge penalty on leaf values."""
     max_bin: PositiveInt = Field(default=63, ge=2, le=255)

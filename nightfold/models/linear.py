@@ -1,7 +1,10 @@
 """Multinomial logistic regression on standardised features, fitted by Newton steps."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +25,7 @@ class LogisticRegressionSpec(ModelSpec):
 
     l2: PositiveFloat = 0.01
     """Ridge penalty on standardised coefficients, beside the mean log loss: it means the same for any row count."""
-    clip_deviations: PositiveFloat = 5.0
+    clip_deviations: PositiveFloat = 3.0
     """Standardised features are cut to this many standard deviations, in training and in use."""
     max_steps: PositiveInt = 30
     """Most Newton steps; half a dozen are typical."""
@@ -42,10 +45,8 @@ class LogisticRegressionModel(Model[LogisticRegressionSpec]):
     spec_type = LogisticRegressionSpec
 
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
-        from threadpoolctl import threadpool_limits
-
         mean, scale = _moments(train)
-        with threadpool_limits(1):  # sums are split by thread, so their last digits depend on the number of threads
+        with _one_thread():
             design = self._standardised(train.features, mean, scale)
             present = np.flatnonzero(np.bincount(train.codes, minlength=len(CLASSES)))
             target = train.codes[:, None] == present
@@ -87,6 +88,21 @@ class LogisticRegressionModel(Model[LogisticRegressionSpec]):
 def logistic_regression_space(trial: "Trial") -> LogisticRegressionSpec:
     """Ask a trial for a configuration."""
     return LogisticRegressionSpec(l2=trial.suggest_float("l2", 1e-4, 1.0, log=True))
+
+
+_TURN = Lock()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep matrix products on one thread, since their last digits depend on how many there are.
+
+    The limit holds for the whole process and is lifted at the end, so fits in several threads take turns.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with _TURN, threadpool_limits(1):
+        yield
 
 
 def _moments(rows: Dataset) -> tuple[Array, Array]:

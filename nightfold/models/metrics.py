@@ -39,9 +39,8 @@ def macro_f1(probabilities: Probabilities, label: Labels, weight: Weights = None
     """Mean over three classes of the F1 score of the likeliest class; a class neither forecast nor seen scores 0."""
     if not len(label):
         return None
-    forecast, seen = _one_hot(probabilities.argmax(axis=1) - 1), _one_hot(label)
-    share = _ones(label) if weight is None else weight
-    return _mean_f1(share @ (forecast * seen), share @ forecast, share @ seen)
+    forecast, seen, share = _likeliest(probabilities), _one_hot(label), _shares(label, weight)
+    return _mean_f1((share * forecast * seen).sum(axis=0), (share * forecast).sum(axis=0), (share * seen).sum(axis=0))
 
 
 def macro_f1_chance(probabilities: Probabilities, label: Labels, weight: Weights = None) -> float | None:
@@ -52,9 +51,8 @@ def macro_f1_chance(probabilities: Probabilities, label: Labels, weight: Weights
     """
     if not len(label):
         return None
-    share = _ones(label) if weight is None else weight
-    share = share / share.sum()
-    forecast, seen = share @ _one_hot(probabilities.argmax(axis=1) - 1), share @ _one_hot(label)
+    share = _shares(label, weight)
+    forecast, seen = (share * _likeliest(probabilities)).sum(axis=0), (share * _one_hot(label)).sum(axis=0)
     return _mean_f1(forecast * seen, forecast, seen)
 
 
@@ -101,7 +99,7 @@ def _mean(values: NDArray[np.float64] | NDArray[np.bool_], weight: Weights) -> f
     total = len(values) if weight is None else weight.sum()
     if not total:
         return None
-    return float(values.mean() if weight is None else weight @ values / total)
+    return float(values.mean() if weight is None else (weight * values).sum() / total)
 
 
 def _mean_f1(both: NDArray[np.float64], forecast: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
@@ -121,5 +119,11 @@ def _one_hot(label: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.asarray(label[:, None] == np.array(CLASSES), dtype=np.float64)
 
 
-def _ones(label: Labels) -> NDArray[np.float64]:
-    return np.ones(len(label))
+def _likeliest(probabilities: Probabilities) -> NDArray[np.float64]:
+    return _one_hot(probabilities.argmax(axis=1) - 1)
+
+
+def _shares(label: Labels, weight: Weights) -> NDArray[np.float64]:
+    """Weights as a column that sums to 1. Sums here are plain: products of long vectors depend on thread counts."""
+    values = np.ones(len(label)) if weight is None else weight
+    return np.asarray(values / values.sum())[:, None]

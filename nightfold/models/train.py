@@ -29,7 +29,7 @@ class Trained:
     rounds
         Rounds in force; None where the family has none.
     seconds
-        CPU time of all fits.
+        CPU time of the fits and of the forecast between them, in this thread.
     metrics
         Scores on the validation rows of the model that had not seen them, with
         `log_loss_class_frequencies`: the log loss of the training rows' class shares.
@@ -81,7 +81,7 @@ def train_model(
     """
     if not isinstance(spec, entry.spec):
         raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
-    started = time.process_time()
+    started = time.thread_time()
     scored = entry.model(spec, seed).fit(train, validation)
     probabilities = scored.predict(validation.features)
     model = entry.model(scored.refit_spec, seed).fit(train.join(validation)) if refit else scored
@@ -90,7 +90,7 @@ def train_model(
         model=model,
         spec=spec,
         rounds=scored.rounds,
-        seconds=time.process_time() - started,
+        seconds=time.thread_time() - started,
         metrics=_metrics(probabilities, train, validation),
         validation_probabilities=probabilities,
         dataset=fingerprint([train.fingerprint, validation.fingerprint]),

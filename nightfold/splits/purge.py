@@ -130,7 +130,7 @@ class PurgedSplit(Spec):
         ([26, 27, 32, 33], [25, 31])
         """
         begins, ends, are_times = spans(start, end)
-        moments = np.unique(begins)
+        moments = _distinct(begins)
         bar = bar_length(moments, interval) if are_times else 1
         counts = np.round(np.array([self.train, self.train + self.validation]) * moments.size).astype(np.int64)
         borders = [int(moments[count]) if count < moments.size else NEVER for count in counts]
@@ -195,6 +195,13 @@ def spans(start: ArrayLike | pl.Series, end: ArrayLike | pl.Series) -> tuple[Row
             f"`end` lies before `start`, or `start` is null, in {wrong} rows; drop them before the split."
         )
     return begins, ends, kinds == "MM"
+
+
+def _distinct(values: Rows) -> Rows:
+    """Sort and drop repeats; on sorted input far faster than `np.unique`, which hashes."""
+    ordered = np.sort(values)
+    distinct: Rows = ordered[np.diff(ordered, prepend=NOT_KNOWN) != 0]
+    return distinct
 
 
 def bar_length(moments: Rows, interval: str | None) -> int:

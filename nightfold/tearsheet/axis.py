@@ -7,6 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+Label = Callable[[float, float], str]
+"""Writes a tick, given its value and the distance to the next."""
+
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 _DAY_STEPS = (1, 2, 7, 14)
@@ -27,7 +30,7 @@ class Axis:
         return (value - low) / (high - low)
 
 
-def linear_axis(low: float, high: float, label: Callable[[float], str], n_ticks: int = 5) -> Axis:
+def linear_axis(low: float, high: float, label: Label, n_ticks: int = 5) -> Axis:
     """Axis over ``low`` to ``high``, widened to round numbers; a single value gets some room."""
     if high <= low:
         room = abs(low) * 0.05 or 0.01
@@ -35,10 +38,10 @@ def linear_axis(low: float, high: float, label: Callable[[float], str], n_ticks:
     step = round_step((high - low) / n_ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     values = [i * step for i in range(first, last + 1)]
-    return Axis(values[0], values[-1], [(value, label(value)) for value in values])
+    return Axis(values[0], values[-1], [(value, label(value, step)) for value in values])
 
 
-def log_axis(low: float, high: float, label: Callable[[float], str], n_ticks: int = 5) -> Axis:
+def log_axis(low: float, high: float, label: Label, n_ticks: int = 5) -> Axis:
     """Axis over positive ``low`` to ``high`` on which equal ratios are equally long."""
     linear = linear_axis(low, high, label, n_ticks)
     if linear.low > 0 and high / low < 3:
@@ -49,7 +52,7 @@ def log_axis(low: float, high: float, label: Callable[[float], str], n_ticks: in
     last = min((value for value in values if value >= high), default=high)
     shown = [value for value in values if first <= value <= last]
     every = math.ceil(len(shown) / (n_ticks + 2))
-    return Axis(first, last, [(value, label(value)) for value in shown[::every]], is_log=True)
+    return Axis(first, last, [(value, label(value, value)) for value in shown[::every]], is_log=True)
 
 
 def time_axis(low: float, high: float, n_ticks: int = 7) -> Axis:

@@ -15,7 +15,7 @@ from nightfold.tearsheet.plot import Box, Plot, Point, Series, area, bars, dots,
 Curves = Mapping[str, Values]
 
 _MOST_POINTS = 600
-_MOST_BUCKETS = 300
+_MOST_STRETCHES = 200
 _MOST_DOTS = 1500
 _MOST_BINS = 50
 
@@ -30,10 +30,10 @@ def growth_curves(daily: Mapping[str, pl.DataFrame]) -> tuple[list[float], dict[
     """
     days = next(iter(daily.values())).select("day")
     ends = [day_number(day + timedelta(days=1)) for day in days["day"]]
-    curves = {}
+    curves: dict[str, Values] = {}
     for name, frame in daily.items():
         returns = days.join(frame, on="day", how="left", maintain_order="left")["daily_return"].fill_null(0.0)
-        curves[name] = np.cumprod(np.concatenate(([1.0], 1.0 + returns.to_numpy())))
+        curves[name] = np.cumprod(np.concatenate(([1.0], 1.0 + returns.to_numpy())), dtype=np.float64)
     return [ends[0] - 1.0, *ends], curves
 
 
@@ -41,7 +41,7 @@ def equity_chart(times: Sequence[float], curves: Curves, *, log: bool = False) -
     """Worth of 1 over time; the first curve is drawn on top. ``log`` asks for equal heights of equal ratios."""
     values = np.concatenate(list(curves.values()))
     scale = log_axis if log else linear_axis
-    x, y = time_axis(times[0], times[-1]), scale(float(values.min()), float(values.max()), number.short_ratio)
+    x, y = time_axis(times[0], times[-1]), scale(float(values.min()), float(values.max()), number.tick_ratio)
     series, moments = _lines(times, curves, number.ratio)
     ends = ", ".join(f"{one.name} ends at {one.words[-1]}" for one in series)
     return Plot(
@@ -62,7 +62,8 @@ def drawdown_chart(times: Sequence[float], curves: Curves) -> Plot:
     """Distance of each curve from its highest point so far; the first is filled."""
     falls = {name: curve / np.maximum.accumulate(curve) - 1.0 for name, curve in curves.items()}
     series, moments = _lines(times, falls, number.percent)
-    x, y = time_axis(times[0], times[-1]), linear_axis(min(map(np.min, falls.values())), 0.0, number.short_percent, 4)
+    x = time_axis(times[0], times[-1])
+    y = linear_axis(min(-0.01, *(float(fall.min()) for fall in falls.values())), 0.0, number.tick_percent, 4)
     first, rest = series[0], series[1:]
     return Plot(
         name="drawdown",
@@ -89,17 +90,18 @@ def exposure_chart(equity: pl.DataFrame) -> Plot:
         ``close_time``, ``equity`` (positive), ``gross_exposure``, ``net_exposure``.
     """
     means = _stretch_means(equity)
+    gross, net = means["gross"].to_list(), means["net"].to_list()
     times = [day_number(when) for when in means["close_time"]]
+    x, y = time_axis(times[0], times[-1]), linear_axis(min(0.0, *net), max(0.1, *gross), number.tick_percent, 4)
+    named = {"Gross": gross, "Net": net} if gross != net else {"Long": gross}
     series = [
-        words_series(name, style, list(zip(times, means[name.lower()], strict=True)), number.percent)
-        for name, style in (("Gross", "s1"), ("Net", "s2"))
+        words_series(name, f"s{1 + place}", list(zip(times, values, strict=True)), number.percent)
+        for place, (name, values) in enumerate(named.items())
     ]
-    x = time_axis(times[0], times[-1])
-    y = linear_axis(min(0.0, *means["net"]), max(0.01, *means["gross"]), number.short_percent, 4)
     return Plot(
         name="exposure",
         title="Exposure as a share of equity",
-        description=f"Gross exposure is {number.percent(float(np.mean(means['gross'])))} on average.",
+        description=f"Gross exposure is {number.percent(sum(gross) / len(gross))} on average.",
         x=x,
         y=y,
         layers=[area(x, y, series[0].points, "s1"), *(line(x, y, one.points, one.style) for one in series)],
@@ -112,8 +114,8 @@ def exposure_chart(equity: pl.DataFrame) -> Plot:
 def histogram(name: str, title: str, values: Sequence[float], noun: str) -> Plot:
     """How often returns of each size came; losses and gains never share a bar. At least one value."""
     edges, counts = _bins(values)
-    x = linear_axis(edges[0], edges[-1], number.short_percent, 6)
-    y = linear_axis(0.0, max(counts), number.short_count, 4)
+    x = linear_axis(edges[0], edges[-1], number.tick_percent, 6)
+    y = linear_axis(0.0, max(counts), number.tick_count, 4)
     boxes = [(left, left + (edges[1] - edges[0]), float(n)) for left, n in zip(edges, counts, strict=False) if n]
     mean = sum(values) / len(values)
     middle = edges[1] / 2 - edges[0] / 2
@@ -138,8 +140,8 @@ def trade_scatter(trades: pl.DataFrame) -> Plot:
     shown = trades.gather_every(math.ceil(trades.height / _MOST_DOTS))
     points = list(zip(shown["bars"].cast(pl.Float64), shown["return_"], strict=True))
     returns = shown["return_"].to_list()
-    x = linear_axis(0.0, max(1.0, *(held for held, _ in points)), number.short_count, 6)
-    y = linear_axis(min(0.0, *returns), max(0.0, *returns), number.short_percent, 5)
+    x = linear_axis(0.0, max(1.0, *(held for held, _ in points)), number.tick_count, 6)
+    y = linear_axis(min(0.0, *returns), max(0.0, *returns), number.tick_percent, 5)
     return Plot(
         name="holding",
         title="Return by bars held",
@@ -159,7 +161,7 @@ def fold_chart(folds: pl.DataFrame) -> Plot:
     boxes = [_window(day_number(as_of), days, value) for as_of, days, value in folds.iter_rows()]
     values = folds["fold_return"].to_list()
     x = time_axis(boxes[0][0], boxes[-1][1])
-    y = linear_axis(min(0.0, *values), max(0.0, *values), number.short_percent, 4)
+    y = linear_axis(min(0.0, *values), max(0.0, *values), number.tick_percent, 4)
     middles: list[Point] = [((left + right) / 2, value) for left, right, value in boxes]
     return Plot(
         name="windows",
@@ -207,7 +209,7 @@ def _telling_rows(curves: Sequence[Values]) -> list[int]:
 
 
 def _stretch_means(equity: pl.DataFrame) -> pl.DataFrame:
-    every = math.ceil(equity.height / _MOST_BUCKETS)
+    every = math.ceil(equity.height / _MOST_STRETCHES)
     return (
         equity.select(
             "close_time",
@@ -223,7 +225,7 @@ def _stretch_means(equity: pl.DataFrame) -> pl.DataFrame:
 def _bins(values: Sequence[float]) -> tuple[list[float], list[int]]:
     """Equal bins with an edge at 0: a gain or a loss never lies in the bin of the other."""
     low, high = min(0.0, *values), max(0.0, *values)
-    width = round_step(max((high - low) / min(_MOST_BINS, 8 + math.isqrt(len(values))), 1e-6))
+    width = round_step(max((high - low) / min(_MOST_BINS, 14 + math.isqrt(len(values))), 1e-6))
     first, last = math.floor(low / width), max(math.floor(high / width) + 1, math.floor(low / width) + 1)
     index = [math.floor(value / width) - first for value in values]
     counts = [0] * (last - first)

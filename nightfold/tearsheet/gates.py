@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from nightfold.spec import Spec
 from nightfold.tearsheet import measures
 
-Unit = Literal["ratio", "percent", "count"]
+Unit = Literal["ratio", "score", "percent", "count"]
 
 
 class Gates(Spec):
@@ -53,7 +53,7 @@ class Gate:
     relation
         How a passing value stands to the threshold.
     unit
-        How value and threshold are written.
+        How value and threshold are written; a score lies within 0 and 1.
     """
 
     name: str
@@ -111,9 +111,14 @@ def evaluate_gates(
             "Windows with a gain", positive, gates.min_positive_folds, no_folds, relation="at least", unit="percent"
         ),
         _judge(
-            "Worst window", min(folds, default=None), gates.min_fold_return, no_folds, relation="at least", unit="percent"
+            "Worst window",
+            min(folds, default=None),
+            gates.min_fold_return,
+            no_folds,
+            relation="at least",
+            unit="percent",
         ),
-        _judge("Macro F1", macro_f1, gates.min_macro_f1, _chance_note(chance_f1)),
+        _judge("Macro F1", macro_f1, gates.min_macro_f1, _chance_note(chance_f1), unit="score"),
     ]
 
 
@@ -123,7 +128,7 @@ def _return_gates(
     if measures.is_ruined(daily_returns):
         lost = [
             Gate("Sharpe ratio", None, gates.min_sharpe, passed=False),
-            Gate("Deflated Sharpe ratio", None, gates.min_deflated_sharpe, passed=False),
+            Gate("Deflated Sharpe ratio", None, gates.min_deflated_sharpe, passed=False, unit="score"),
             Gate("Largest drawdown", -1.0, -gates.max_drawdown, passed=False, unit="percent"),
         ]
         return [replace(gate, note="the account was lost") for gate in lost]
@@ -133,7 +138,13 @@ def _return_gates(
     still = "equity never moved"
     return [
         _judge("Sharpe ratio", sharpe, gates.min_sharpe, still if sharpe is None else "after costs"),
-        _judge("Deflated Sharpe ratio", deflated, gates.min_deflated_sharpe, still if deflated is None else tried),
+        _judge(
+            "Deflated Sharpe ratio",
+            deflated,
+            gates.min_deflated_sharpe,
+            still if deflated is None else tried,
+            unit="score",
+        ),
         _judge("Largest drawdown", measures.max_drawdown(daily_returns), -gates.max_drawdown, unit="percent"),
     ]
 

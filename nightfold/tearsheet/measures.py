@@ -53,7 +53,7 @@ def cagr(returns: npt.ArrayLike) -> float | None:
 
 
 def volatility(returns: npt.ArrayLike) -> float | None:
-    """Standard deviation of daily returns times sqrt(365); None under two days."""
+    """Yearly standard deviation: that of daily returns times sqrt(365); None under two days."""
     values = _returns(returns)
     return float(values.std(ddof=1)) * math.sqrt(DAYS_PER_YEAR) if values.size > 1 else None
 
@@ -119,8 +119,10 @@ def drawdowns(returns: npt.ArrayLike) -> Values:
 
     The money put in on the first day counts as a peak.
     """
-    equity = np.cumprod(1.0 + _returns(returns))
-    return np.asarray(equity / np.maximum(np.maximum.accumulate(equity), 1.0) - 1.0) if equity.size else equity
+    equity: Values = np.cumprod(1.0 + _returns(returns), dtype=np.float64)
+    if equity.size:
+        equity /= np.maximum(np.maximum.accumulate(equity), 1.0)
+    return equity - 1.0
 
 
 def max_drawdown(returns: npt.ArrayLike) -> float | None:

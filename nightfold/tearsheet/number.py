@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-UNKNOWN = "–"
+UNKNOWN = "\N{EN DASH}"
 
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
@@ -13,8 +13,8 @@ def ratio(value: float | None, digits: int = 2) -> str:
 
     Examples
     --------
-    >>> ratio(1234.5), ratio(None)
-    ('1,234.50', '–')
+    >>> ratio(1234.5), ratio(None) == UNKNOWN
+    ('1,234.50', True)
     """
     return UNKNOWN if value is None else _signed(f"{value:,.{digits}f}")
 
@@ -24,7 +24,7 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
 
     Examples
     --------
-    >>> percent(0.1234, signed=True).replace("\\u202f", " ")
+    >>> " ".join(percent(0.1234, signed=True).split())
     '+12.3 %'
     """
     if value is None:
@@ -84,26 +84,42 @@ def days(value: int | None) -> str:
     return UNKNOWN if value is None else f"{count(value)}{_SPACE}{'day' if value == 1 else 'days'}"
 
 
-def short_ratio(value: float) -> str:
-    """Label of a tick: as few digits as it needs.
+def tick_ratio(value: float, step: float) -> str:
+    """Label of a tick: as many digits as its neighbours, one step away, need.
 
     Examples
     --------
-    >>> short_ratio(1.0), short_ratio(1.25)
-    ('1', '1.25')
+    >>> tick_ratio(1.0, 0.25), tick_ratio(1000.0, 500.0)
+    ('1.00', '1,000')
     """
-    text = ratio(value, 4)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return ratio(value, _digits(step))
 
 
-def short_percent(value: float) -> str:
-    """Label of a tick that is a percentage: as few digits as it needs."""
-    return f"{short_ratio(100 * value)}{_SPACE}%"
+def tick_percent(value: float, step: float) -> str:
+    """Label of a tick that is a percentage."""
+    return percent(value, _digits(100 * step))
 
 
-def short_count(value: float) -> str:
-    """Label of a tick that counts; a part of one has none."""
-    return count(value) if abs(value - round(value)) < 1e-9 else ""
+def tick_count(value: float, step: float) -> str:
+    """Label of a tick that counts; between whole numbers there is none."""
+    return count(value) if abs(value - round(value)) < 1e-6 * step else ""
+
+
+def chance(value: float) -> str:
+    """Write a probability in whole percents, never as none or all.
+
+    Examples
+    --------
+    >>> " ".join(chance(0.001).split()), " ".join(chance(0.254).split())
+    ('under 1 %', '25 %')
+    """
+    if value < 0.01:
+        return f"under 1{_SPACE}%"
+    return f"over 99{_SPACE}%" if value > 0.99 else percent(value, 0)
+
+
+def _digits(step: float) -> int:
+    return next((digits for digits in range(8) if abs(round(step, digits) - step) < 1e-6 * step), 8)
 
 
 def _signed(text: str) -> str:

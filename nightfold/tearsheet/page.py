@@ -30,7 +30,7 @@ from nightfold.tearsheet.summary import (
     measure_trades,
     sum_costs,
 )
-from nightfold.tearsheet.verdict import gate_value, judge
+from nightfold.tearsheet.verdict import gate_value, judge, needed
 
 STRATEGY = "Strategy"
 
@@ -194,10 +194,7 @@ def _content(report: TearsheetInput) -> dict[str, Any]:
             n_trials=report.n_trials,
             deflated_sharpe=deflated,
         ),
-        "gates": [
-            (gate, gate_value(gate, gate.value), f"{gate.relation} {gate_value(gate, gate.threshold)}")
-            for gate in report.gates
-        ],
+        "gates": [(gate, gate_value(gate, gate.value), needed(gate)) for gate in report.gates],
         "series": list(measured),
         "measures": table.measure_rows(measured),
         "months": table.month_rows(report.daily),
@@ -224,15 +221,16 @@ def _charts(report: TearsheetInput, returns: Mapping[str, pl.DataFrame]) -> dict
     charts = {
         "equity": equity_chart(times, curves),
         "drawdown": drawdown_chart(times, curves),
-        "days": histogram("days", "Daily returns", report.daily["daily_return"].to_list(), "days"),
     }
-    if not is_ruined(report.daily["daily_return"]):
+    if (report.daily["daily_return"] != 0).any():
+        charts["days"] = histogram("days", "Daily returns", report.daily["daily_return"].to_list(), "days")
+    if min(curve.min() for curve in curves.values()) > 0:
         charts["equity_log"] = equity_chart(times, curves, log=True)
     if not standing.is_empty():
         charts["exposure"] = exposure_chart(standing)
     if not closed.is_empty():
         charts["trades"] = histogram("trades", "Trade returns", closed["return_"].to_list(), "trades")
         charts["holding"] = trade_scatter(closed)
-    if not report.folds.is_empty():
+    if (report.folds["fold_return"] != 0).any():
         charts["windows"] = fold_chart(report.folds.select("as_of", "days", "fold_return"))
     return charts

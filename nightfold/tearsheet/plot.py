@@ -61,7 +61,8 @@ class Plot:
                 _Y_LABEL.format(place=_number(100 - 100 * self.y.at(value)), text=text) for value, text in self.y.ticks
             ),
             x_labels=Markup("").join(
-                _X_LABEL.format(place=_number(100 * self.x.at(value)), text=text) for value, text in self.x.ticks
+                _X_LABEL.format(place=_number(100 * self.x.at(value)), text=text, spare=" spare" if odd % 2 else "")
+                for odd, (value, text) in enumerate(self.x.ticks)
             ),
         )
 
@@ -151,4 +152,4 @@ _FIGURE = Markup(
 )
 _KEY = Markup('<span class="key {style}">{name}</span>')
 _Y_LABEL = Markup('<span class="y-label" style="top:{place}%" aria-hidden="true">{text}</span>')
-_X_LABEL = Markup('<span class="x-label" style="left:{place}%" aria-hidden="true">{text}</span>')
+_X_LABEL = Markup('<span class="x-label{spare}" style="left:{place}%" aria-hidden="true">{text}</span>')

@@ -54,7 +54,7 @@ def _score_chart(
 ) -> Plot:
     values = [value for one in series for _, value in one.points if value is not None] + ([0.0] if zero else [])
     times = [place for place, _ in series[0].points]
-    x, y = time_axis(times[0], times[-1], 5), linear_axis(min(values), max(values), number.short_ratio, 4)
+    x, y = time_axis(times[0], times[-1], 5), linear_axis(min(values), max(values), number.tick_ratio, 4)
     return Plot(
         name=name,
         title=title,
@@ -90,4 +90,3 @@ def _line(rows: pl.DataFrame, name: str, style: str, score: str | pl.Expr) -> Se
     means = rows.group_by("as_of").agg(expression.mean().alias("score")).sort("as_of")
     points = [(day_number(as_of), value) for as_of, value in means.iter_rows()]
     return words_series(name, style, points, lambda value: number.ratio(value, 4))
-

@@ -137,13 +137,13 @@ def fold_returns(daily: pl.DataFrame, as_ofs: Sequence[date]) -> pl.DataFrame:
 
 def monthly_returns(daily: pl.DataFrame) -> pl.DataFrame:
     """Compound return of each calendar month: ``year``, ``month``, ``monthly_return``, by time."""
-    return daily.group_by(
-        year=pl.col("day").dt.year(), month=pl.col("day").dt.month(), maintain_order=True
-    ).agg(monthly_return=(1 + pl.col("daily_return")).product() - 1)
+    return daily.group_by(year=pl.col("day").dt.year(), month=pl.col("day").dt.month(), maintain_order=True).agg(
+        monthly_return=(1 + pl.col("daily_return")).product() - 1
+    )
 
 
 def by_symbol(trades: pl.DataFrame) -> pl.DataFrame:
-    """Closed trades of each symbol: ``symbol``, ``closed``, ``win_rate``, ``profit``, ``fees``, ``mean_return``."""
+    """Sum up closed trades by symbol: ``symbol``, ``closed``, ``win_rate``, ``profit``, ``fees``, ``mean_return``."""
     return (
         trades.filter(~pl.col("is_open"))
         .group_by("symbol")

@@ -90,12 +90,14 @@ def tiles(
     tried = f"{number.count(n_trials)} trial{'s' if n_trials > 1 else ''}"
     length = figures["drawdown_length"]
     return [
-        Tile("Total return", _SIGNED(total), f"{number.amount(capital)} → {number.amount(end, currency)}", _tone(total)),
+        Tile(
+            "Total return", _SIGNED(total), f"{number.amount(capital)} → {number.amount(end, currency)}", _tone(total)
+        ),
         Tile("Return a year", _SIGNED(figures["cagr"]), f"compound, from {number.days(days)}", _tone(figures["cagr"])),
         Tile(
             "Sharpe ratio",
             number.ratio(figures["sharpe_ratio"]),
-            f"deflated {number.percent(deflated_sharpe, 0)}, {tried}",
+            f"deflated {number.ratio(deflated_sharpe, 3)}, {tried}",
             _tone(figures["sharpe_ratio"]),
         ),
         Tile(

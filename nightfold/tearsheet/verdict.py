@@ -53,6 +53,7 @@ def judge(
     """
     outcome, headline = _headline(gates, total_return, n_trades)
     reasons = [
+        _misses(gates),
         _money(total_return, held_returns, total_cost) if n_trades else "",
         _luck(n_trials, deflated_sharpe),
         _skill(models),
@@ -64,7 +65,13 @@ def gate_value(gate: Gate, value: float | None) -> str:
     """Write a value in the unit of its gate."""
     if gate.unit == "percent":
         return number.percent(value)
-    return number.count(value) if gate.unit == "count" else number.ratio(value)
+    digits = {"ratio": 2, "score": 3, "count": 0}[gate.unit]
+    return number.ratio(value, digits)
+
+
+def needed(gate: Gate) -> str:
+    """Write what a gate asks for, `above 0.50`."""
+    return f"{gate.relation} {gate_value(gate, gate.threshold)}"
 
 
 def _headline(gates: Sequence[Gate], total_return: float | None, trades: int) -> tuple[Outcome, str]:
@@ -73,36 +80,38 @@ def _headline(gates: Sequence[Gate], total_return: float | None, trades: int) ->
     if total_return is None:
         return "failed", "The account was lost: equity fell to nothing and trading ended there."
     if not trades:
-        return "failed", "No trades: no forecast was worth its cost, so nothing was bought or sold."
+        return "failed", "No trades: nothing was bought or sold, so no edge is shown."
     if failed:
         start = "No edge found" if any(gate.name in _SIGNS_OF_AN_EDGE for gate in failed) else "Not good enough"
-        return "failed", f"{start}: {len(failed)} of {len(gates)} gates fail ({_list([_miss(gate) for gate in failed])})."
+        return "failed", f"{start}: {len(failed)} of {len(gates)} gates fail."
     if unknown or not gates:
         return "unknown", f"Undecided: {_list([gate.name for gate in unknown]) or 'every gate'} cannot be known yet."
     return "passed", f"All {len(gates)} gates pass. A good past is a reason to test further, not a promise."
 
 
-def _miss(gate: Gate) -> str:
-    if gate.value is None:
-        return f"{gate.name}: {gate.note}"
-    return f"{gate.name} {gate_value(gate, gate.value)}, not {gate.relation} {gate_value(gate, gate.threshold)}"
+def _misses(gates: Sequence[Gate]) -> str:
+    failed = [gate for gate in gates if gate.passed is False and gate.value is not None]
+    misses = [f"{_lower(gate.name)} {gate_value(gate, gate.value)} (needed {needed(gate)})" for gate in failed]
+    return f"Missed: {'; '.join(misses)}." if misses else ""
 
 
 def _money(total_return: float | None, held_returns: Mapping[str, float | None], total_cost: str) -> str:
     if total_return is None:
         return f"Trading cost {total_cost} until then."
     ending = f"After costs of {total_cost} the account returned {number.percent(total_return, signed=True)}"
-    held = [f"{name.lower()} {number.percent(held, signed=True)}" for name, held in held_returns.items()]
+    held = [f"{_lower(name)} {number.percent(held, signed=True)}" for name, held in held_returns.items()]
     return f"{ending}; over the same days {_list(held)}." if held else f"{ending}."
 
 
 def _luck(n_trials: int, deflated_sharpe: float | None) -> str:
     if deflated_sharpe is None:
         return ""
-    chance = number.percent(deflated_sharpe, 0)
     if n_trials == 1:
-        return f"With 1 trial looked at, the Sharpe ratio is above 0 by more than luck with probability {chance}."
-    return f"As the best of {number.count(n_trials)} trials, the Sharpe ratio is more than luck with probability {chance}."
+        return f"Probability that the true Sharpe ratio is above 0, with 1 trial: {number.chance(deflated_sharpe)}."
+    return (
+        f"Probability that the Sharpe ratio is more than the luck of the best of {number.count(n_trials)} trials: "
+        f"{number.chance(deflated_sharpe)}."
+    )
 
 
 def _skill(models: pl.DataFrame) -> str:
@@ -114,6 +123,11 @@ def _skill(models: pl.DataFrame) -> str:
         return "No model forecast direction better than its base rate (gain over 2 standard errors)."
     names = [f"{model} at {horizon} bars" for model, horizon in skilled.select("model", "horizon").iter_rows()]
     return f"Direction was forecast better than its base rate, by over 2 standard errors, by {_list(names)}."
+
+
+def _lower(name: str) -> str:
+    """Start a name with a small letter, names of their own apart."""
+    return name if name.split()[0] in {"Sharpe", "Macro"} else name[0].lower() + name[1:]
 
 
 def _list(words: Sequence[str]) -> str:

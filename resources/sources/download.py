@@ -46,23 +46,27 @@ class Downloader:
         Raises
         ------
         SourceError
-            If what came twice is not what the checksum says or no zip file.
+            If what came twice is not what the checksum says or no zip file, or if it cannot be written.
         SourceUnavailableError
             If the address does not answer after several attempts.
         """
         if target.exists():
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_name(f"{target.name}.part")) as (part, path):
-            if target.exists() or not self._keep(url, part):
-                path.unlink()
-            else:
-                os.replace(path, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target.with_name(f"{target.name}.part")) as part:
+                if not target.exists() and self._complete(url, part):
+                    os.replace(part.name, target)
+        except SourceError:
+            raise
+        except OSError as error:
+            raise SourceError(f"{target} cannot be written: {error}. Make room, or move the cache folder.") from error
         return target if target.exists() else None
 
-    def _keep(self, url: str, part: BufferedRandom) -> bool:
-        """Fill ``part`` with the checked file; a fault may lie in the older half, so once all of it is fetched anew."""
+    def _complete(self, url: str, part: BufferedRandom) -> bool:
+        """Make ``part`` the checked file; a fault may lie in an older half, so once all of it is fetched anew."""
         if not self.patience.ask(lambda: self._receive(url, part)):
+            part.truncate(0)
             return False
         checksum = self._checksum(url)
         if _fault(part, checksum):
@@ -79,18 +83,15 @@ class Downloader:
         """Append what is missing to ``part``; False if there is no such file."""
         have = part.seek(0, os.SEEK_END)
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        try:
-            with self.client.stream("GET", url, headers=headers) as response:
-                if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-                    return True  # nothing is missing, or all of it is wrong, which the check will tell
-                if not self._is_there(response):
-                    return False
-                if not _continues(response, have):
-                    part.truncate(0)
-                for chunk in response.iter_raw():
-                    part.write(chunk)
-        except httpx.TransportError as error:
-            raise SourceUnavailableError(f"{_public(url)}: the connection failed ({_words(error)}).") from error
+        with _connection(url), self.client.stream("GET", url, headers=headers) as response:
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+                return True  # nothing is missing, or all of it is wrong, which the check will tell
+            if not self._is_there(response):
+                return False
+            if not _continues(response, have):
+                part.truncate(0)
+            for chunk in response.iter_raw():
+                part.write(chunk)
         return True
 
     def _checksum(self, url: str) -> str | None:
@@ -102,10 +103,8 @@ class Downloader:
         return found.group(1).lower()
 
     def _text(self, url: str) -> str | None:
-        try:
+        with _connection(url):
             response = self.client.get(url)
-        except httpx.TransportError as error:
-            raise SourceUnavailableError(f"{_public(url)}: the connection failed ({_words(error)}).") from error
         return response.text if self._is_there(response) else None
 
     def _is_there(self, response: httpx.Response) -> bool:
@@ -123,15 +122,35 @@ class Downloader:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[tuple[BufferedRandom, Path]]:
-    """Open a file to append to, alone; waits for another process that has it."""
+def _connection(url: str) -> Iterator[None]:
+    """Tell faults of the network, which may pass, from others."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise SourceUnavailableError(f"{_public(url)}: the connection failed ({_words(error)}).") from error
+    except httpx.RequestError as error:
+        raise SourceError(f"{_public(url)} cannot be fetched ({_words(error)}); check `url`.") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BufferedRandom]:
+    """Open a file to append to, alone; waits for another process that has it, and leaves no empty file."""
     while True:
         with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Whoever had it may have moved it away while we waited; then this handle is of a file without a name.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield file, path
-                return
+            if not _is_at(file, path):
+                continue  # whoever had it moved it away while we waited
+            try:
+                yield file
+            finally:
+                file.flush()
+                if os.fstat(file.fileno()).st_size == 0 and _is_at(file, path):
+                    path.unlink()
+            return
+
+
+def _is_at(file: BufferedRandom, path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _continues(response: httpx.Response, have: int) -> bool:

@@ -19,8 +19,8 @@ from resources.sources.retry import AskLaterError, Patience, wait_asked_for
 _TIMEOUT_MS = 20_000
 _USUAL_PAGE_BARS = 100
 _SHOWN_LETTERS = 200
-_COLUMNS = ("open_time", *PRICES, "volume")
-_Row = list[float]
+_COLUMNS = {"open_time": pl.Int64, **dict.fromkeys((*PRICES, "volume"), pl.Float64)}
+_Row = list[Any]
 
 
 class Exchange:
@@ -47,13 +47,11 @@ class Exchange:
         Flow columns are null: ccxt's common answer has none.
         """
         market = self._market(symbol, interval)
-        first_open = _stamp(self._now()) - milliseconds(interval) + 1  # of the bars that are not closed yet
-        rows = [
-            row for page in self._pages(market, interval, _stamp(start), min(_stamp(end), first_open)) for row in page
-        ]
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.Float64), orient="row").with_columns(
-            pl.col("open_time").cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
-            pl.col(*_COLUMNS[1:]).fill_nan(None),
+        open_from = _stamp(self._now()) - milliseconds(interval) + 1  # bars that begin here or later have not closed
+        pages = self._pages(market, interval, _stamp(start), min(_stamp(end), open_from))
+        rows = [row[: len(_COLUMNS)] for page in pages for row in page]
+        frame = pl.DataFrame(rows, schema=_COLUMNS, orient="row").with_columns(
+            pl.col("open_time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
             symbol=pl.lit(symbol),
             venue=pl.lit(self._spec.exchange),
         )
@@ -92,19 +90,12 @@ class Exchange:
         length = milliseconds(interval)
         limit = self._client.feature_value(market, "fetchOHLCV", "limit", _USUAL_PAGE_BARS)
         while since < end:
-            rows = self._rows(market, interval, since, limit)
+            rows = self._ask(self._client.fetch_ohlcv, market, interval, since, limit)
             new = [row for row in rows if since <= row[0] < end]
             yield new
             if any(row[0] >= end for row in rows):
                 return
             since = int(max(row[0] for row in new)) + length if new else since + limit * length
-
-    def _rows(self, market: str, interval: str, since: int, limit: int) -> list[_Row]:
-        page = self._ask(self._client.fetch_ohlcv, market, interval, since, limit)
-        try:
-            return [[float("nan" if cell is None and at else cell) for at, cell in enumerate(row[:6])] for row in page]
-        except (TypeError, ValueError) as error:
-            raise self._not_understood(page) from error
 
     def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
         return self._patience.ask(lambda: self._ask_once(question, *arguments))
@@ -113,6 +104,7 @@ class Exchange:
         import ccxt
 
         name = self._spec.exchange
+        self._client.last_response_headers = None  # a connection that drops must not show the headers before it
         try:
             return question(*arguments)
         except ccxt.NetworkError as error:
@@ -127,12 +119,7 @@ class Exchange:
             ) from error
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             # What ccxt's parsers raise when the answer has not the shape that they expect.
-            raise self._not_understood(self._client.last_http_response) from error
-
-    def _not_understood(self, answer: Any) -> SourceError:
-        return SourceError(
-            f"{self._spec.exchange} answered with what is no list of bars: {_shown(answer)}. Check `url`, or try later."
-        )
+            raise _not_understood(name, self._client.last_http_response) from error
 
     @cached_property
     def _client(self) -> Any:
@@ -143,7 +130,30 @@ class Exchange:
         client = getattr(ccxt, self._spec.exchange)({"enableRateLimit": True, "timeout": _TIMEOUT_MS})
         if self._spec.url:
             client.urls["api"] = _moved(client.urls["api"], self._spec.url.rstrip("/"))
+        client.parse_ohlcvs = _strict(client, client.parse_ohlcvs)
         return client
+
+
+def _strict(client: Any, lenient: Callable[..., list[_Row]]) -> Callable[..., list[_Row]]:
+    """Refuse what ccxt would pass over in silence: its parser makes an empty page of an answer it cannot read."""
+
+    def parse(answer: Any, market: Any = None, *settings: Any) -> list[_Row]:
+        rows = [client.parse_ohlcv(row, market) for row in answer] if isinstance(answer, list) else [answer]
+        if not all(_is_bar(row) for row in rows):
+            raise _not_understood(client.id, answer)
+        return lenient(answer, market, *settings)
+
+    return parse
+
+
+def _is_bar(row: Any) -> bool:
+    return isinstance(row, list) and isinstance(row[0], int) and any(cell is not None for cell in row[1:6])
+
+
+def _not_understood(exchange: str, answer: Any) -> SourceError:
+    return SourceError(
+        f"{exchange} answered with what is no list of bars: {_shown(answer)}. Check `url`, or try later."
+    )
 
 
 def _moved(addresses: Any, url: str) -> Any:

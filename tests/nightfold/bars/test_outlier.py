@@ -106,6 +106,12 @@ def test_of_three_venues_one_that_confirms_outweighs_one_that_refutes(flat: Make
     assert not judge_outliers(pl.concat([*jumping, zigzag(flat, "gamma")]), "5m", CLEANING)["refuted"].any()
 
 
+def test_a_venue_that_is_suspect_itself_refutes_nothing(flat: Maker) -> None:
+    up, down = with_value([100.0 * UP] * 12, 9, 130.0), with_value([100.0] * 12, 9, 75.0)
+    judged = judge_outliers(pl.concat([zigzag(flat, high=up), zigzag(flat, "beta", low=down)]), "5m", CLEANING)
+    assert not judged["refuted"].any()
+
+
 def test_a_wick_is_not_cut_where_another_venue_traded_and_confirms_it(flat: Maker) -> None:
     highs = with_value([100.0 * UP] * 12, 9, 130.0)
     raw = pl.concat([zigzag(flat, high=highs), zigzag(flat, "beta", high=highs)])

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nightfold.features.compute import compute_features
+from nightfold.features.segment import Segment
 
 Array = NDArray[np.float64]
 
@@ -67,3 +68,14 @@ def assert_agree() -> Callable[..., None]:
         assert worst <= 0, f"apart by {worst} more than allowed"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def segment() -> Callable[[pl.DataFrame], Segment]:
+    """Make a segment of bars that have no hole."""
+
+    def make(bars: pl.DataFrame) -> Segment:
+        numbers = (bars[name].to_numpy(writable=True) for name in ("open", "high", "low", "close", "volume"))
+        return Segment(bars["open_time"].dt.epoch("ms").to_numpy(), *numbers)
+
+    return make

@@ -72,7 +72,7 @@ def test_an_unknown_value_spoils_just_the_windows_it_lies_in() -> None:
     spoiled[23:28] = True
     for function in (rolling.total, rolling.highest, rolling.lowest, rolling.variance, rolling.deviation):
         np.testing.assert_array_equal(np.isnan(function(values, 5)), spoiled)
-    for part in (*rolling.moments(values, 5), *rolling.comoment(values, values[::-1].copy() * 0 + values, 5)):
+    for part in (*rolling.moments(values, 5), *rolling.comoment(values, values, 5)):
         np.testing.assert_array_equal(np.isnan(part), spoiled)
 
 
@@ -98,4 +98,5 @@ def test_variance_of_equal_values_is_exactly_zero() -> None:
 
 
 def test_correlation_with_a_flat_series_is_unknown() -> None:
-    assert np.isnan(rolling.correlation(np.arange(9.0), np.ones(9), 4)).all()
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(rolling.correlation(np.arange(9.0), np.ones(9), 4)).all()

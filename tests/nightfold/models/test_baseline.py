@@ -9,7 +9,7 @@ from nightfold.models.dataset import Dataset
 
 
 def test_every_row_is_given_the_weighted_class_shares() -> None:
-    rows = Dataset([[0.0]] * 4, ("a",), [-1, 0, 1, 1], [1.0, 2.0, 3.0, 4.0])
+    rows = Dataset(np.zeros((4, 1), np.float32), ("a",), np.array([-1, 0, 1, 1], np.int8), np.arange(1.0, 5.0))
     probabilities = ClassFrequenciesModel(ClassFrequenciesSpec()).fit(rows).predict(rows.features)
     np.testing.assert_allclose(probabilities, np.tile([0.1, 0.2, 0.7], (4, 1)), rtol=0, atol=1e-15)
 

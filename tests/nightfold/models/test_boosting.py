@@ -79,4 +79,4 @@ def test_the_seed_decides_what_is_random(make_rows: Make) -> None:
 @pytest.mark.parametrize("changes", [{"leaves": 1}, {"feature_fraction": 0}, {"max_bin": 500}, {"rounds": -1}])
 def test_settings_out_of_range_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):
-        LightGBMSpec(**changes)
+        LightGBMSpec.model_validate(changes)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError
+from nightfold.models.boosting import LightGBMSpec
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import MODELS
 from nightfold.models.contract import ModelError
@@ -24,7 +25,7 @@ def trained(make_rows: Make) -> dict[int, Trained]:
     """LightGBM models of two horizons."""
     entry = MODELS["lightgbm"]
     return {
-        horizon: train_model(entry, entry.spec(rounds=20), make_rows(seed=horizon), make_rows(800, seed=1), seed=3)
+        horizon: train_model(entry, LightGBMSpec(rounds=20), make_rows(seed=horizon), make_rows(800, seed=1), seed=3)
         for horizon in (20, 5)
     }
 

@@ -35,7 +35,7 @@ def test_an_integer_weight_is_as_many_rows(make_rows: Make) -> None:
 
 def test_the_units_of_a_feature_do_not_matter(make_rows: Make) -> None:
     rows, later = make_rows(), make_rows(500, seed=2)
-    unit, shift = np.float32([1e3, 1e-3, 1, 7, 1]), np.float32([5, 0, -3, 0, 0])
+    unit, shift = np.array([1e3, 1e-3, 1, 7, 1], np.float32), np.array([5, 0, -3, 0, 0], np.float32)
     plain = LogisticRegressionModel(UNCLIPPED).fit(rows).predict(later.features)
     scaled = LogisticRegressionModel(UNCLIPPED).fit(replace(rows, features=rows.features * unit + shift))
     np.testing.assert_allclose(scaled.predict(later.features * unit + shift), plain, rtol=0, atol=1e-5)

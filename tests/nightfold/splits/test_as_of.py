@@ -38,6 +38,13 @@ def test_a_label_counts_only_if_it_ended_an_hour_before_the_as_of() -> None:
     assert parts.test.size == 0
 
 
+def test_a_millisecond_too_late_is_too_late() -> None:
+    latest = known_before(SplitSpec(), AS_OF)
+    ends = column([latest, latest + timedelta(milliseconds=1)])
+    parts = as_of_parts(column([AS_OF - timedelta(hours=2)] * 2), ends, AS_OF, SplitSpec(), "5m")
+    assert parts.unknown.tolist() == [1]
+
+
 def test_the_window_is_shared_seventy_to_fifteen_with_the_gap_taken_from_train() -> None:
     opens, ends = bars_before(30_000, 5)
     parts = as_of_parts(opens, ends, AS_OF, SplitSpec(train_days=85, in_force_delay="0m"), "5m")

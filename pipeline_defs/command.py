@@ -1,0 +1,211 @@
+"""The `nightfold` command: run, backfill, nightly, ui, open, sql, experiments."""
+
+import json
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nightfold.errors import ConfigError, NightfoldError
+
+app = typer.Typer(
+    name="nightfold",
+    help="From OHLCV bars to an honestly evaluated, nightly retrained ensemble and its tearsheet.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+experiments_app = typer.Typer(no_args_is_help=True, help="List, check and describe experiment files.")
+app.add_typer(experiments_app, name="experiments")
+
+OUT = Console(soft_wrap=True, highlight=False)
+ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+
+From = Annotated[str | None, typer.Option("--from", help="First month, day or time, UTC: 2024-01 or 2024-01-15.")]
+To = Annotated[str | None, typer.Option("--to", help="Last month or day, included: 2024-06 or 2024-06-30.")]
+Symbols = Annotated[str | None, typer.Option(help="Symbols, separated by commas; all by default.")]
+Now = Annotated[str | None, typer.Option(help="Pretend that it is this time, UTC, to replay a night.")]
+
+
+@app.command()
+def run(
+    experiment: Annotated[str | None, typer.Option(help="Experiment to run; the first by name if none.")] = None,
+) -> None:
+    """Run the whole line for one experiment, from raw bars to its tearsheet."""
+    from pipeline_defs.workshop import Workshop
+
+    started = time.monotonic()
+    with _reported(), Workshop.open(OUT.print) as workshop:
+        name = experiment or next(iter(workshop.line.plans))
+        page = workshop.run_line(name)
+    OUT.print(f"\nDone in {time.monotonic() - started:.0f} s.")
+    OUT.print(f"Tearsheet: {page}")
+    OUT.print(f"Web UI:    {_ui_line()}")
+
+
+@app.command()
+def backfill(
+    layer: Annotated[str, typer.Option(help="ingest, research, train, predict, evaluate, or one data asset.")],
+    start: From = None,
+    to: To = None,
+    symbols: Symbols = None,
+    experiment: Annotated[str | None, typer.Option(help="For train, predict and evaluate: which one; all if none.")] = None,
+    force: Annotated[bool, typer.Option(help="Fetch whole partitions again, fit models again.")] = False,
+) -> None:
+    """Make a range of partitions of one layer, for any subset of symbols."""
+    from pipeline_defs.workshop import Workshop
+
+    with _reported(), Workshop.open(OUT.print) as workshop:
+        workshop.backfill(layer, start, to, _names(symbols), experiment, force=force)
+
+
+@app.command()
+def nightly(now: Now = None) -> None:
+    """Do what a night does, without the daemon: new bars up to tonight's models, predictions and reports."""
+    from nightfold.window import parse_moment
+    from pipeline_defs.workshop import Workshop
+
+    with _reported():
+        moment = None if now is None else parse_moment(now, "now")
+        with Workshop.open(OUT.print, moment) as workshop:
+            workshop.night()
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
+    """Start Dagster's web UI and daemon, with the reports on the same address; Ctrl-C ends both."""
+    from dagster import DagsterInstance
+
+    from pipeline_defs.runs import fail_dead_runs
+    from pipeline_defs.ui import check_port, run_ui
+    from resources.environments import PROJECT, load_environment, prepare_dagster_home
+
+    with _reported():
+        check_port(port)
+        environment = load_environment()
+        prepare_dagster_home(environment)
+        with DagsterInstance.get() as instance:
+            fail_dead_runs(instance)
+        OUT.print("Starting the web UI and the daemon; Ctrl-C ends them ...")
+        status = run_ui(
+            PROJECT, environment.reports, port, lambda address: OUT.print(f"{address} (reports: {address}/reports/)")
+        )
+    raise typer.Exit(status)
+
+
+@app.command("open")
+def open_report(
+    experiment: Annotated[str | None, typer.Argument(help="Experiment; the first by name if none.")] = None,
+) -> None:
+    """Open an experiment's tearsheet in the browser."""
+    from resources.environments import load_environment
+
+    with _reported():
+        environment = load_environment()
+        name = experiment or next(iter(environment.experiments))
+        page = environment.reports / name / "tearsheet.html"
+        if not page.exists():
+            raise ConfigError(f"{name} has no tearsheet at {page}; `nightfold run --experiment {name}` makes it.")
+        OUT.print(str(page))
+        webbrowser.open(page.as_uri())
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One statement, such as 'select * from bars limit 5'.")],
+    output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
+) -> None:
+    """Ask the lake in SQL; each frame asset is a view."""
+    import polars as pl
+
+    from resources.environments import load_environment
+    from resources.warehouse import query
+
+    with _reported():
+        frame = query(load_environment().lake, statement)
+        if output == "csv":
+            sys.stdout.write(frame.write_csv())
+        elif output == "json":
+            sys.stdout.write(frame.write_json() + "\n")
+        elif output == "table":
+            with pl.Config(tbl_rows=50, tbl_cols=40, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
+                print(frame)  # noqa: T201  # the answer itself
+        else:
+            raise ConfigError(f"`output` is {output!r}; it must be table, csv or json.")
+
+
+@app.command()
+def universe() -> None:
+    """Show symbols, range and source as they are understood, and what the lake holds."""
+    from resources.environments import load_environment
+
+    with _reported():
+        environment = load_environment()
+        settings = environment.universe
+        OUT.print(f"source    {environment.source.slug}")
+        OUT.print(f"symbols   {', '.join(settings.symbols)}")
+        OUT.print(f"range     {settings.start} to {settings.end or 'now'}, intervals {', '.join(settings.intervals)}")
+        OUT.print(f"lake      {environment.lake.url}")
+        for key in environment.lake.frame_keys():
+            stored = environment.lake.partitions(key, settings.symbols)
+            OUT.print(f"  {key}: {len(stored)} windows, {stored[0].key} to {stored[-1].key}")
+
+
+@experiments_app.command("list")
+def list_experiments() -> None:
+    """List the experiments of this deployment."""
+    from resources.environments import load_environment
+
+    with _reported():
+        for name, experiment in load_environment().experiments.items():
+            OUT.print(f"{name}: {', '.join(experiment.models)}; retrain each {experiment.retrain}; {experiment.description}")
+
+
+@experiments_app.command("check")
+def check_experiment(file: Annotated[Path, typer.Argument(help="A YAML or JSON file.")]) -> None:
+    """Validate one experiment file."""
+    from nightfold.configuration import load_experiment
+
+    with _reported():
+        experiment = load_experiment(file)
+        OUT.print(f"{file}: {experiment.name} is valid, {len(experiment.features.resolve())} features, {len(experiment.models)} models.")
+
+
+@experiments_app.command("schema")
+def print_schema() -> None:
+    """Print the JSON schema of an experiment file, for editors."""
+    from nightfold.configuration import experiment_schema
+
+    print(json.dumps(experiment_schema(), indent=2))  # noqa: T201  # the answer itself
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Show errors that people can act on as one message, without a traceback."""
+    try:
+        yield
+    except NightfoldError as error:
+        ERRORS.print(f"[bold red]error:[/] {error}", markup=True)
+        raise typer.Exit(1) from error
+
+
+def _names(text: str | None) -> list[str] | None:
+    from nightfold.bars.symbol import normalize_symbol
+
+    return None if text is None else [normalize_symbol(name) for name in text.split(",")]
+
+
+def _ui_line() -> str:
+    import os
+
+    chosen = {"CONFIG": "NIGHTFOLD_CONFIG", "SOURCE": "NIGHTFOLD_SOURCE"}
+    given = [f"{word}='{os.environ[name]}'" for word, name in chosen.items() if os.environ.get(name)]
+    return " ".join(["make ui", *given])
+
+

@@ -1,0 +1,81 @@
+"""What the door of the simulation lets in."""
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from nightfold.backtest.tape import aligned_targets, checked_bars, interval_of
+from nightfold.errors import SchemaError
+
+Make = Callable[..., pl.DataFrame]
+STILL = (100, 100, 100, 100)
+
+
+def test_every_fault_of_the_bars_is_listed(candles: Make) -> None:
+    bars = candles([STILL, (0, 1, 0, 1), (100, 101, 99, 105), (float("nan"), 1, 1, 1)])
+    with pytest.raises(SchemaError) as error:
+        checked_bars(pl.concat([bars, bars[:1]]))
+    for fault in ("2 have prices that are not positive", "outside their high and low", "1 are duplicates"):
+        assert fault in str(error.value)
+
+
+def test_a_null_price_is_a_fault(candles: Make) -> None:
+    with pytest.raises(SchemaError, match="1 have prices"):
+        checked_bars(candles([STILL, STILL]).with_columns(close=pl.Series([1.0, None]), low=1.0))
+
+
+def test_missing_columns_and_no_bars_are_refused(candles: Make) -> None:
+    with pytest.raises(SchemaError, match="volume"):
+        checked_bars(candles([STILL]).drop("volume"))
+    with pytest.raises(SchemaError, match="there are none"):
+        checked_bars(candles([STILL]).clear())
+
+
+def test_bars_are_sorted_by_symbol_and_time(candles: Make) -> None:
+    bars = pl.concat([candles([STILL] * 3, "B"), candles([STILL] * 3, "A")])
+    assert checked_bars(bars.reverse()).equals(bars.sort("symbol", "open_time"))
+
+
+def test_the_interval_is_the_shortest_step(candles: Make) -> None:
+    assert interval_of(candles([STILL, None, None, STILL, STILL])) == 300_000
+    with pytest.raises(SchemaError, match="two are needed"):
+        interval_of(pl.concat([candles([STILL], "A"), candles([None, STILL], "B")]))
+
+
+def test_every_fault_of_the_targets_is_listed(candles: Make, wanted: Make) -> None:
+    bars = checked_bars(candles([STILL] * 3))
+    bad = wanted({0: (0.5, 103, 98), 1: float("inf"), 2: (-0.5, -1, None), 9: 0.1})
+    with pytest.raises(SchemaError) as error:
+        aligned_targets(bars, pl.concat([bad, bad[1:2]]))
+    for fault in (
+        "1 fall on no bar",
+        "1 are duplicates",
+        "2 are infinite",
+        "1 have brackets <= 0",
+        "1 have a stop that is not behind",
+    ):
+        assert fault in str(error.value)
+
+
+def test_a_short_has_its_stop_above_its_take_profit(candles: Make, wanted: Make) -> None:
+    bars = checked_bars(candles([STILL] * 2))
+    assert aligned_targets(bars, wanted({0: (-0.5, 103, 98)})).row(0) == (-0.5, 103, 98)
+    with pytest.raises(SchemaError, match="not behind"):
+        aligned_targets(bars, wanted({0: (-0.5, 98, 103)}))
+
+
+def test_brackets_do_not_matter_where_nothing_is_held(candles: Make, wanted: Make) -> None:
+    assert aligned_targets(checked_bars(candles([STILL] * 2)), wanted({0: (0.0, 103, 98)})).height == 2
+
+
+def test_targets_without_brackets_and_for_some_bars_only(candles: Make, wanted: Make) -> None:
+    targets = wanted({1: 0.5}).drop("stop", "take_profit")
+    aligned = aligned_targets(checked_bars(candles([STILL] * 3)), targets)
+    assert aligned["target"].is_nan().to_list() == [True, False, True]
+    assert aligned["stop"].is_nan().all()
+
+
+def test_targets_need_their_columns(candles: Make, wanted: Make) -> None:
+    with pytest.raises(SchemaError, match="target"):
+        aligned_targets(checked_bars(candles([STILL] * 2)), wanted({0: 0.5}).drop("target"))

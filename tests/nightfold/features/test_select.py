@@ -1,0 +1,51 @@
+"""Choosing features by set, group, name and pattern."""
+
+import pytest
+from pydantic import ValidationError
+
+from nightfold.errors import UnknownNameError
+from nightfold.features.catalog import FEATURES
+from nightfold.features.select import FeatureSelection, max_lookback
+
+
+def test_nothing_named_is_everything() -> None:
+    assert FeatureSelection().resolve() == list(FEATURES)
+
+
+def test_groups_names_and_patterns_add_up_in_catalog_order() -> None:
+    chosen = FeatureSelection(groups=["calendar"], names=["rsi_14"], patterns=["log_return_?"]).resolve()
+    assert chosen == [
+        *["log_return_1", "log_return_3", "log_return_5", "rsi_14"],
+        *["hour_sin", "hour_cos", "weekday_sin", "weekday_cos"],
+    ]
+
+
+def test_what_is_excluded_goes_by_name_group_or_pattern() -> None:
+    chosen = FeatureSelection(exclude=["calendar", "rsi_*", "adx_14"]).resolve()
+    left = set(FEATURES) - set(chosen)
+    assert left == {"hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "rsi_7", "rsi_14", "rsi_28", "adx_14"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sets": ["defualt"]}, "feature set `defualt` is unknown; did you mean default"),
+        ({"groups": ["volatilty"]}, "feature group `volatilty` is unknown; did you mean volatility"),
+        ({"names": ["rsi14"]}, "feature `rsi14` is unknown; did you mean rsi_14"),
+        ({"patterns": ["rsy_*"]}, "feature pattern `rsy_.` is unknown"),
+        ({"exclude": ["calender"]}, "excluded feature `calender` is unknown; did you mean calendar"),
+        ({"extra": []}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_word_that_stands_for_nothing_is_refused_when_the_spec_is_built(
+    wrong: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FeatureSelection(**wrong)
+
+
+def test_max_lookback_is_the_longest_of_the_named() -> None:
+    assert max_lookback(["log_return_5", "rsi_14", "volatility_20"]) == 240
+    assert max_lookback([]) == 0
+    with pytest.raises(UnknownNameError, match="rsi_15"):
+        max_lookback(["rsi_15"])
