@@ -16,6 +16,7 @@ from nightfold.experiment import Experiment
 from nightfold.features.select import max_lookback
 from nightfold.interval import Interval
 from nightfold.labels.table import LabelSet
+from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import reach
 from nightfold.training import Sample, join_rows, sample
@@ -96,9 +97,9 @@ class Plan:
         start, end = partition.as_of - self.reach, partition.as_of
         horizons = self.experiment.target.horizons
         wanted = [f"{name}_{h}" for h in horizons for name in ("label", "label_end", "weight")]
-        features = lake.require(self.data("features"), symbols, start, end)
-        labels = lake.require(self.data(self.label_set.name), symbols, start, end)
-        rows = join_rows(features, labels.select("symbol", "open_time", "volatility", *wanted), self.features)
+        features = lake.require(self.data("features"), symbols, start, end, [*KEY, *self.features])
+        labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
+        rows = join_rows(features, labels, self.features)
         lookback = max(max_lookback(self.features), self.label_set.volatility_bars)
         split = self.experiment.split
         return {h: sample(rows, self.features, h, partition.as_of, split, self.interval, lookback) for h in horizons}

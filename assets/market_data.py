@@ -164,8 +164,10 @@ def _clean(
     for partition in partitions:
         window = partition.window
         raw = lake.require(raw_key, [partition.symbol], window.start - before, window.end + after)
-        bars = clean_bars(raw, fetched, window.start, min(window.end, horizon), universe.cleaning, universe.venues)
+        end = min(window.end, horizon)
+        bars = clean_bars(raw, fetched, window.start, end, universe.cleaning, universe.venues, now=horizon)
         report = asdict(cleaning_report(bars, fetched, universe.cleaning))
         if fetched != interval:
-            bars = resample_bars(bars, fetched, interval, window.start)
+            whole = window.end if window.end <= horizon else None
+            bars = resample_bars(bars, fetched, interval, window.start, whole)
         yield Piece(partition.symbol, window, bars, {f"repairs/{name}": n for name, n in report.items() if name != "rows"})

@@ -15,7 +15,7 @@ from assets.keys import asset_key
 from assets.partitions import POOLED, DataPartition, as_of_to_data, data_partitions, selected_data
 from nightfold.forecast import forecast, predictions_table
 from nightfold.interval import duration
-from nightfold.schema import Table
+from nightfold.schema import KEY, Table
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
 
@@ -75,11 +75,10 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
                 )
                 if symbol in plan.symbols
             ]
-            features = lake.require(plan.data("features"), [symbol], window.start, window.end)
-            volatility = lake.require(plan.data(plan.label_set.name), [symbol], window.start, window.end)
-            rows = features.join(
-                volatility.select("symbol", "open_time", "volatility"), on=["symbol", "open_time"], how="left"
-            )
+            span = ([symbol], window.start, window.end)
+            features = lake.require(plan.data("features"), *span, [*KEY, *plan.features])
+            volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
+            rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
             frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features, step))
             predicted = frame["as_of"].is_not_null().mean() or 0.0
             yield Piece(symbol, window, frame, {"predicted_share": round(predicted, 4)})

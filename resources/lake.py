@@ -170,15 +170,17 @@ class Lake:
         addresses = files if self.is_local else [self._files.unstrip_protocol(path) for path in files]
         return pl.scan_parquet(addresses, glob=False, hive_partitioning=False)
 
-    def require(self, key: str, symbols: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
-        """Rows with ``start <= open_time < end``.
+    def require(
+        self, key: str, symbols: Sequence[str], start: datetime, end: datetime, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Rows with ``start <= open_time < end``; some columns, or all.
 
         Raises
         ------
         LakeError
             If no partition is stored there.
         """
-        frame = self.read(key, symbols, start, end)
+        frame = self.read(key, symbols, start, end, columns)
         if frame is None:
             raise LakeError(
                 f"the lake has no `{key}` of {', '.join(symbols)} from {start:%Y-%m-%d} to {end:%Y-%m-%d}; "

@@ -120,7 +120,7 @@ def empty_state(tape: kernel.Tape, capital: float) -> kernel.State:
     """Lay out an account of cash only, before the first bar."""
     n_symbols = len(tape.first) - 1
     book = np.zeros(n_symbols, kernel.BOOK).view(np.recarray)
-    for name in ("mark", "stop", "take"):
+    for name in ("mark", "stop", "take_profit"):
         book[name] = np.nan
     for name in ("due", "newest"):
         book[name] = -1

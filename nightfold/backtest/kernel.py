@@ -27,7 +27,7 @@ BISECTIONS = 100
 
 BOOK = np.dtype(
     [
-        *((name, "f8") for name in ("quantity", "mark", "stop", "take", "target")),
+        *((name, "f8") for name in ("quantity", "mark", "stop", "take_profit", "target")),
         *((name, "f8") for name in ("entered", "entry_value", "exited", "exit_value", "fees", "funding")),
         *((name, "i8") for name in ("next", "row", "due", "newest", "entry_row", "side", "changed")),
     ]
@@ -69,7 +69,7 @@ class Tape(NamedTuple):
     follows: npt.NDArray[np.bool_]
     target: Floats
     stop: Floats
-    take: Floats
+    take_profit: Floats
     funding_before: Floats
     funding_at_close: Floats
 
@@ -179,7 +179,7 @@ def is_eventful(tape: Tape, rules: Rules, state: State) -> bool:
             return True
         if book.quantity != 0 and (tape.funding_before[row] != 0 or tape.funding_at_close[row] != 0):
             return True
-        if exposed(tape, book) and (meets_stop(tape, book) or meets_take(tape, book)):
+        if exposed(tape, book) and (meets_stop(tape, book) or meets_target(tape, book)):
             return True
     return not rules.is_spot and liquidation_point(tape, rules, state) <= 1
 
@@ -205,9 +205,9 @@ def meets_stop(tape: Tape, book: np.record) -> bool:
 
 
 @inlined
-def meets_take(tape: Tape, book: np.record) -> bool:
+def meets_target(tape: Tape, book: np.record) -> bool:
     """Whether the bar trades through the target."""
-    return bool(tape.high[book.row] > book.take if book.quantity > 0 else tape.low[book.row] < book.take)
+    return bool(tape.high[book.row] > book.take_profit if book.quantity > 0 else tape.low[book.row] < book.take_profit)
 
 
 @compiled
@@ -311,7 +311,7 @@ def fill_order(tape: Tape, rules: Rules, state: State, log: Log, symbol: int, qu
     book = state.book[symbol]
     fill(tape, rules, state, log, symbol, quantity, tape.open[book.row], ORDER, True)
     book.stop = tape.stop[book.due] if book.quantity != 0 else np.nan
-    book.take = tape.take[book.due] if book.quantity != 0 else np.nan
+    book.take_profit = tape.take_profit[book.due] if book.quantity != 0 else np.nan
     book.changed = 1
 
 
@@ -329,8 +329,8 @@ def leave_at_open(tape: Tape, rules: Rules, state: State, log: Log) -> None:
         side, price = np.sign(book.quantity), tape.open[book.row]
         if side * price <= side * book.stop:
             fill(tape, rules, state, log, symbol, -book.quantity, price, STOP, True)
-        elif side * price > side * book.take:
-            limit = price if book.changed else book.take
+        elif side * price > side * book.take_profit:
+            limit = price if book.changed else book.take_profit
             fill(tape, rules, state, log, symbol, -book.quantity, limit, TARGET, True)
 
 
@@ -402,8 +402,8 @@ def leave_at_targets(tape: Tape, rules: Rules, state: State, log: Log) -> None:
     """Close positions whose target was traded through."""
     for symbol in range(len(state.book)):
         book = state.book[symbol]
-        if exposed(tape, book) and meets_take(tape, book):
-            fill(tape, rules, state, log, symbol, -book.quantity, book.take, TARGET, False)
+        if exposed(tape, book) and meets_target(tape, book):
+            fill(tape, rules, state, log, symbol, -book.quantity, book.take_profit, TARGET, False)
 
 
 @inlined
@@ -530,7 +530,7 @@ def fill(
         book.entry_value += (size - closing) * price
         book.fees += fee * (1 - closing / size)
     if book.quantity == 0:
-        book.stop = book.take = np.nan
+        book.stop = book.take_profit = np.nan
 
 
 @compiled

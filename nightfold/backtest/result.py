@@ -48,7 +48,8 @@ class Backtest:
     open_orders
         Decided, but not due before the end: ``symbol``, ``open_time`` of the decision, ``wanted`` position.
     funding
-        Payments: ``symbol``, ``time``, position ``quantity``, mark ``price``, ``rate``, ``amount`` paid.
+        Payments: ``symbol``, ``time``, ``open_time`` of the bar that books it (the one behind, for stamps in a
+        hole), position ``quantity``, mark ``price``, ``rate``, ``amount`` paid.
     is_ruined
         Whether equity was used up; the run ended there.
     """
@@ -187,6 +188,7 @@ def payments_frame(payments: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     return payments.select(
         rows.symbols(payments["row"]).alias("symbol"),
         rows.times(payments).alias("time"),
+        rows.opens(payments["row"]).alias("open_time"),
         "quantity",
         "price",
         "rate",

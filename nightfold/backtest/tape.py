@@ -122,7 +122,7 @@ def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: 
         follows=np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
         target=targets["target"].to_numpy(),
         stop=targets["stop"].to_numpy(),
-        take=targets["take_profit"].to_numpy(),
+        take_profit=targets["take_profit"].to_numpy(),
         funding_before=before,
         funding_at_close=at_close,
     )

@@ -13,6 +13,7 @@ from nightfold.features import (
     oscillator,
     returns,
     statistic,
+    structure,
     trend,
     volatility,
     volume,
@@ -29,7 +30,7 @@ IDLE = "no volume in the window"
 
 MURPHY = "Murphy (1999), Technical Analysis of the Financial Markets"
 WILDER = "Wilder (1978), New Concepts in Technical Trading Systems"
-TA_LIB = "TA-Lib"
+SWINGS = "Dow theory; swings by average true ranges after Wilder (1978)"
 
 
 def windowed(
@@ -248,6 +249,12 @@ _ENTRIES: Final = (
         "100 / {0} x (bars since the lowest low - bars since the highest high)",
         "Chande (1995), A Time Price Oscillator; TA-Lib AROONOSC",
         FLAT,
+    ),
+    *recursive(
+        trend.parabolic_distance,
+        {(2, 20): 350},
+        "ln(close / parabolic stop), pace {0} % up to {1} %, begun 350 bars before",
+        f"{WILDER}; TA-Lib SAR",
     ),
     *windowed(
         trend.vortex,
@@ -608,6 +615,42 @@ _ENTRIES: Final = (
         _across,
         "share of the last {0} closes equal to the close before",
         "Lesmond, Ogden & Trzcinka (1999), A New Estimate of Transaction Costs",
+    ),
+    # market structure
+    *recursive(
+        structure.swing_high_distance,
+        {3: 550},
+        "ln(close / last swing high, confirmed by a fall of {0} average true ranges)",
+        SWINGS,
+        "no confirmed swing high in 350 bars",
+    ),
+    *recursive(
+        structure.swing_low_distance,
+        {3: 550},
+        "ln(close / last swing low, confirmed by a rise of {0} average true ranges)",
+        SWINGS,
+        "no confirmed swing low in 350 bars",
+    ),
+    *recursive(
+        structure.swing_position,
+        {3: 550},
+        "(close - last swing low) / (last swing high - last swing low), confirmed by {0} average true ranges",
+        SWINGS,
+        "no confirmed swing high or no confirmed swing low in 350 bars",
+    ),
+    *recursive(
+        structure.break_of_structure,
+        {(3, 20): 569},
+        "first closes beyond a swing of {0} average true ranges with the structure, rising - falling, in {1} bars",
+        SWINGS,
+        "no close beyond a swing in 350 bars",
+    ),
+    *recursive(
+        structure.change_of_character,
+        {(3, 20): 569},
+        "first closes beyond a swing of {0} average true ranges against the structure, rising - falling, in {1} bars",
+        SWINGS,
+        "no close beyond a swing in 350 bars",
     ),
     # calendar
     *_single(calendar.hour_sin, "sine of the open time on the circle of the day, UTC", "time of day"),

@@ -20,11 +20,12 @@ class LazyModule:
 if TYPE_CHECKING:
     import talib
 
-    from nightfold.features import pattern, recursive, rolling
+    from nightfold.features import finite, pattern, recursive, rolling
 else:
     talib = LazyModule("talib")
+    finite = LazyModule("nightfold.features.finite")
     rolling = LazyModule("nightfold.features.rolling")
     recursive = LazyModule("nightfold.features.recursive")
     pattern = LazyModule("nightfold.features.pattern")
 
-__all__ = ["pattern", "recursive", "rolling", "talib"]
+__all__ = ["finite", "pattern", "recursive", "rolling", "talib"]

@@ -1,12 +1,15 @@
 """A stretch of bars without a hole, as arrays: all that a feature function sees."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Result = TypeVar("Result")
 
 
 def lag(values: Array, bars: int) -> Array:
@@ -37,6 +40,14 @@ class Segment:
     low: Array
     close: Array
     volume: Array
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, function: Callable[..., Result], *arguments: int) -> Result:
+        """Call the function with the segment and the arguments, or hand back what it gave the first time."""
+        key = (function, arguments)
+        if key not in self._known:
+            self._known[key] = function(self, *arguments)
+        return cast(Result, self._known[key])
 
     @cached_property
     def previous_close(self) -> Array:

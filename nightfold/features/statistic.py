@@ -19,15 +19,19 @@ def percentile_rank(bars: Segment, window: int) -> Array:
     return null_where(rolling.is_flat(bars.close, window), pattern.percentile_rank(bars.close, window))
 
 
+def _moments(bars: Segment, window: int) -> tuple[Array, Array, Array]:
+    return rolling.moments(bars.log_return, window)
+
+
 def skew(bars: Segment, window: int) -> Array:
     """Skewness of one-bar log returns, population."""
-    m2, m3, _ = rolling.moments(bars.log_return, window)
+    m2, m3, _ = bars.once(_moments, window)
     return null_where(rolling.is_flat(bars.log_return, window), m3 / m2**1.5)
 
 
 def kurtosis(bars: Segment, window: int) -> Array:
     """Excess kurtosis of one-bar log returns, population."""
-    m2, _, m4 = rolling.moments(bars.log_return, window)
+    m2, _, m4 = bars.once(_moments, window)
     return null_where(rolling.is_flat(bars.log_return, window), m4 / m2**2 - 3)
 
 

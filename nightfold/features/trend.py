@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nightfold.features.lazy import recursive, rolling, talib
+from nightfold.features.lazy import finite, recursive, rolling, talib
 from nightfold.features.segment import Array, Segment, lag, null_where
 
 
@@ -21,16 +21,18 @@ def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
     return np.log(bars.close / recursive.adaptive(bars.close, window, lookback))
 
 
+def _convergence(bars: Segment, fast: int, slow: int, signal: int, lookback: int) -> tuple[Array, Array]:
+    return recursive.convergence(bars.close, fast, slow, signal, lookback)
+
+
 def macd(bars: Segment, fast: int, slow: int, *, lookback: int) -> Array:
     """Fast less slow exponential average, over the close."""
-    line, _ = recursive.convergence(bars.close, fast, slow, 9, lookback)
-    return line / bars.close
+    return bars.once(_convergence, fast, slow, 9, lookback)[0] / bars.close
 
 
 def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback: int) -> Array:
     """MACD line less its own exponential average, over the close."""
-    _, histogram = recursive.convergence(bars.close, fast, slow, signal, lookback)
-    return histogram / bars.close
+    return bars.once(_convergence, fast, slow, signal, lookback)[1] / bars.close
 
 
 def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
@@ -48,18 +50,18 @@ def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]
 
 def plus_di(bars: Segment, window: int, *, lookback: int) -> Array:
     """Upward directional movement over true range, both in Wilder's average."""
-    return _directional(bars, window, lookback - 1)[0]
+    return bars.once(_directional, window, lookback - 1)[0]
 
 
 def minus_di(bars: Segment, window: int, *, lookback: int) -> Array:
     """Downward directional movement over true range, both in Wilder's average."""
-    return _directional(bars, window, lookback - 1)[1]
+    return bars.once(_directional, window, lookback - 1)[1]
 
 
 def adx(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average of the directional index; half the lookback is for the movement, half for the average."""
     memory = lookback // 2
-    plus, minus = _directional(bars, window, lookback - 1 - memory)
+    plus, minus = bars.once(_directional, window, lookback - 1 - memory)
     return recursive.wilder(100 * np.abs(plus - minus) / (plus + minus), window, memory)
 
 
@@ -67,6 +69,11 @@ def aroon_oscillator(bars: Segment, window: int) -> Array:
     """Bars since the lowest low less bars since the highest high, in parts of the window, -100 to 100."""
     still = rolling.is_flat(bars.high, window + 1) & rolling.is_flat(bars.low, window + 1)
     return null_where(still, talib.AROONOSC(bars.high, bars.low, window))
+
+
+def parabolic_distance(bars: Segment, percent: int, most: int, *, lookback: int) -> Array:
+    """Log of the close over the parabolic stop in force, under the close in a rising and over it in a falling trend."""
+    return np.log(bars.close / finite.parabolic_stop(bars.high, bars.low, percent / 100, most / 100, lookback))
 
 
 def vortex(bars: Segment, window: int) -> Array:

@@ -56,13 +56,13 @@ def downside_share(bars: Segment, window: int) -> Array:
 
 def volatility_of_volatility(bars: Segment, window: int) -> Array:
     """Deviation of volatility over its mean."""
-    level = volatility(bars, window)
+    level = bars.once(volatility, window)
     return rolling.deviation(level, window) / rolling.mean(level, window)
 
 
 def volatility_ratio(bars: Segment, fast: int, slow: int) -> Array:
     """Volatility of a short window over that of a long one."""
-    return volatility(bars, fast) / volatility(bars, slow)
+    return bars.once(volatility, fast) / bars.once(volatility, slow)
 
 
 def jump_share(bars: Segment, window: int) -> Array:
@@ -72,24 +72,25 @@ def jump_share(bars: Segment, window: int) -> Array:
     return np.maximum(1 - bipower / rolling.total(bars.squared_return, window), 0)
 
 
-def _average_true_range(bars: Segment, window: int, lookback: int) -> Array:
+def average_true_range(bars: Segment, window: int, lookback: int) -> Array:
+    """Average true range of Wilder, in quote currency."""
     return np.asarray(recursive.wilder(bars.true_range, window, lookback - 1))
 
 
 def atr(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average true range over the close."""
-    return _average_true_range(bars, window, lookback) / bars.close
+    return bars.once(average_true_range, window, lookback) / bars.close
 
 
 def true_range_ratio(bars: Segment, window: int, *, lookback: int) -> Array:
     """Range of the bar, true, over its Wilder average."""
-    return bars.true_range / _average_true_range(bars, window, lookback)
+    return bars.true_range / bars.once(average_true_range, window, lookback)
 
 
 def keltner_position(bars: Segment, window: int, range_window: int, *, lookback: int) -> Array:
     """Close less its exponential average, in average true ranges."""
     average = recursive.exponential(bars.close, window, lookback)
-    return (bars.close - average) / _average_true_range(bars, range_window, lookback)
+    return (bars.close - average) / bars.once(average_true_range, range_window, lookback)
 
 
 def bollinger_position(bars: Segment, window: int) -> Array:

@@ -10,6 +10,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Label = Callable[[float, float], str]
 """Writes a tick, given its value and the distance to the next."""
 
+_ROUNDING = 1e-9
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 _DAY_STEPS = (1, 2, 7, 14)
@@ -31,9 +32,10 @@ class Axis:
 
 
 def linear_axis(low: float, high: float, label: Label, n_ticks: int = 5) -> Axis:
-    """Axis over ``low`` to ``high``, widened to round numbers; a single value gets some room."""
-    if high <= low:
-        room = abs(low) * 0.05 or 0.01
+    """Axis over ``low`` to ``high``, widened to round numbers; what is one value but for rounding gets some room."""
+    size = max(abs(low), abs(high))
+    if high - low <= _ROUNDING * size:
+        room = 0.05 * size or 0.01
         low, high = low - room, high + room
     step = round_step((high - low) / n_ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -19,6 +19,8 @@ from nightfold.models.dataset import Dataset
 from nightfold.models.train import train_model
 from resources.tracking import Tracking
 
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
+
 KEY = ("noise", "logistic_regression", "2024-01-01", "pooled", "0123456789abcdef")
 
 
@@ -26,7 +28,15 @@ KEY = ("noise", "logistic_regression", "2024-01-01", "pooled", "0123456789abcdef
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small bundle with two horizons."""
     random = np.random.default_rng(0)
-    parts = [Dataset(random.normal(size=(n, 2)), ("a", "b"), random.integers(-1, 2, n), np.ones(n)) for n in (300, 100)]
+    parts = [
+        Dataset(
+            random.normal(size=(rows, 2)).astype(np.float32),
+            ("a", "b"),
+            random.integers(-1, 2, rows, np.int8),
+            np.ones(rows),
+        )
+        for rows in (300, 100)
+    ]
     entry = MODELS["logistic_regression"]
     path = tmp_path_factory.mktemp("stored") / "bundle"
     save_bundle(path, {horizon: train_model(entry, entry.spec(), *parts, seed=3) for horizon in (5, 20)})
@@ -74,9 +84,12 @@ def test_a_run_keeps_what_the_bundle_knows(address: str, folder: Path, bundle: B
 def test_the_same_model_is_one_run_and_another_is_another(address: str, folder: Path, bundle: Bundle) -> None:
     first = Tracking(address).log("counted", *KEY[1:], bundle, folder)
     assert Tracking(address).log("counted", *KEY[1:], bundle, folder) == first
+    model, as_of, universe, fingerprint = KEY[1:]
     others = [
-        Tracking(address).log("counted", *KEY[1:position], "other", *KEY[position + 1 :], bundle, folder)
-        for position in range(1, 5)
+        Tracking(address).log("counted", "other", as_of, universe, fingerprint, bundle, folder),
+        Tracking(address).log("counted", model, "2024-01-02", universe, fingerprint, bundle, folder),
+        Tracking(address).log("counted", model, as_of, "BTCUSDT", fingerprint, bundle, folder),
+        Tracking(address).log("counted", model, as_of, universe, "fedcba9876543210", bundle, folder),
     ]
     assert len({first, *others}) == 5
     assert len(runs(address, "counted")) == 5
@@ -113,7 +126,7 @@ def failing_server() -> Iterator[str]:
     """A server that answers 500 to everything."""
 
     class Failing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name is the library's
+        def do_GET(self) -> None:
             self.send_error(500)
 
         def log_message(self, *_: object) -> None:

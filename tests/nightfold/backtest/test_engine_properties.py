@@ -71,20 +71,21 @@ def market(seed: int, symbols: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def rebuilt(bars: pl.DataFrame, result: Backtest, with_costs: bool = True) -> np.ndarray:
     """Equity at each bar from nothing but the table of fills, the funding paid and the last traded closes."""
-    times = result.equity["close_time"].to_list()
-    equity = np.full(len(times), result.capital)
-    for row in result.fills.rows(named=True):
-        later = np.array([time >= row["open_time"] + STEP for time in times])
-        price = row["price"] if with_costs else row["reference_price"]
-        equity -= later * (row["quantity"] * price + with_costs * row["fee"])
-        closes = bars.filter(pl.col("symbol") == row["symbol"], pl.col("volume") > 0)
-        marks = pl.DataFrame({"time": times}).join_asof(
-            closes.select(time=pl.col("open_time") + STEP, mark="close").sort("time"), on="time"
-        )["mark"]
-        equity += later * row["quantity"] * marks.fill_null(0).to_numpy()
-    for row in result.funding.rows(named=True):
-        equity -= np.array([time >= row["time"] for time in times]) * row["amount"]
-    return equity
+    times = result.equity.select(time="close_time")
+    equity = np.full(times.height, result.capital)
+    price, fee = (pl.col("price"), pl.col("fee")) if with_costs else (pl.col("reference_price"), pl.lit(0.0))
+    for (symbol,), fills in result.fills.group_by("symbol"):
+        closes = bars.filter(pl.col("symbol") == symbol, pl.col("volume") > 0)
+        sums = fills.select(
+            time=pl.col("open_time") + STEP,
+            held=pl.col("quantity").cum_sum(),
+            spent=(pl.col("quantity") * price + fee).cum_sum(),
+        )
+        marks = closes.select(time=pl.col("open_time") + STEP, mark="close")
+        known = times.join_asof(sums, on="time").join_asof(marks, on="time").fill_null(0)
+        equity += (known["held"] * known["mark"] - known["spent"]).to_numpy()
+    paid = result.funding.select(time=pl.col("open_time") + STEP, paid=pl.col("amount").cum_sum())
+    return equity - times.join_asof(paid, on="time")["paid"].fill_null(0).to_numpy()
 
 
 @given_few
@@ -187,10 +188,8 @@ def test_the_future_changes_nothing_before_it(seed: int, costs: Costs, limits: R
     now = bars["open_time"].min() + row * STEP
     future = pl.col("open_time") >= now
     noisy = bars.with_columns(
-        pl.when(future)
-        .then(pl.col("open", "high", "low", "close") * 1.7)
-        .otherwise(pl.col("open", "high", "low", "close"))
-        .name.keep()
+        pl.when(future).then(pl.col(name) * 1.7).otherwise(pl.col(name)).alias(name)
+        for name in ("open", "high", "low", "close")
     )
     others = targets.with_columns(target=pl.when(future).then(0.1).otherwise("target"), stop=None, take_profit=None)
     others = others.with_columns(pl.when(~future).then(targets[name]).alias(name) for name in ("stop", "take_profit"))

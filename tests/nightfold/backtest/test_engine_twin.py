@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Asset:
         return self.orders[max(self.orders)] if self.orders else self.position
 
     def take_due(self, latency: int) -> int | None:
-        """Number of the newest order that is due by now; older ones are void."""
+        """Return the number of the newest order that is due by now; older ones are void."""
         due = [number for number in self.orders if number + 1 + latency < len(self.bars)]
         for number in due[:-1]:
             del self.orders[number]
@@ -180,9 +181,7 @@ class Twin:
     def distance(self, symbol: str) -> float:
         """Half spread and slippage of a market order, as a fraction."""
         bars = self.assets[symbol].bars[:-1]
-        pairs = [
-            (old, new) for old, new in zip(bars, bars[1:], strict=False) if new["time"] - old["time"] == self.interval
-        ]
+        pairs = [(old, new) for old, new in pairwise(bars) if new["time"] - old["time"] == self.interval]
         squares = [np.log(new["close"] / old["close"]) ** 2 for old, new in pairs[-100:]]
         volatility = float(np.sqrt(np.mean(squares))) if squares else 0.0
         fixed = BPS * (self.costs.half_spread_bps + self.costs.slippage_bps)

@@ -64,7 +64,7 @@ def test_a_constant_rate_is_charged_three_times_a_day() -> None:
 
 def test_a_perpetual_without_funding_is_refused_unless_a_rate_is_set() -> None:
     times = hourly([0, 1])
-    with pytest.raises(ConfigError, match="costs.funding_rate"):
+    with pytest.raises(ConfigError, match=r"costs\.funding_rate"):
         funding_of("BTCUSDT", times, HOUR, Costs(), None)
     with pytest.raises(ConfigError, match="ETHUSDT"):
         funding_of("ETHUSDT", times, HOUR, Costs(), stamps([8]))

@@ -145,8 +145,8 @@ def test_later_predictions_never_move_an_earlier_target(exit_by: str) -> None:
 
 
 def test_missing_columns_and_doubled_rows_are_refused() -> None:
-    with pytest.raises(SchemaError, match="p_up, "):
-        targets(predictions([UP]).drop("p_up", "width").with_columns(), Strategy(), TEN_BPS, upper=1, lower=1)
+    with pytest.raises(SchemaError, match="lack the columns width, p_up"):
+        targets(predictions([UP]).drop("p_up", "width"), Strategy(), TEN_BPS, upper=1, lower=1)
     with pytest.raises(SchemaError, match="two rows"):
         targets(pl.concat([predictions([UP])] * 2), Strategy(), TEN_BPS, upper=1, lower=1)
 

@@ -39,6 +39,10 @@ def close_of_the_hour(bars: Segment) -> Array:
     return np.log(bars.close[last] / bars.close)
 
 
+def bars_to_the_end(bars: Segment) -> Array:
+    return np.arange(len(bars.time), dtype=np.float64)[::-1]
+
+
 def sum_since_the_start(bars: Segment) -> Array:
     return np.cumsum(np.sign(bars.close - bars.open))
 
@@ -60,6 +64,7 @@ def audited(bars: pl.DataFrame, feature: Feature) -> tuple[bool, bool]:
         (whole_sample_z_score, 0),
         (scaled_by_the_range_of_everything, 0),
         (close_of_the_hour, 0),
+        (bars_to_the_end, 0),
     ],
 )
 def test_a_planted_peek_is_caught(lively: pl.DataFrame, peek: Callable[[Segment], Array], lookback: int) -> None:

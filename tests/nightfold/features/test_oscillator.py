@@ -56,3 +56,10 @@ def test_talibs_silent_zero_is_null(outage: pl.DataFrame) -> None:
     assert talib.MFI(high, low, close, volume, 14)[-1] == 0
     names = [name for name, feature in FEATURES.items() if feature.group == "oscillator"]
     assert compute_features(flat, names).select(pl.col(names).null_count()).row(0) == (300,) * len(names)
+
+
+def test_rsi_is_null_from_the_bar_on_where_its_whole_window_is_flat(lively: pl.DataFrame) -> None:
+    close = lively["close"].to_numpy(writable=True)[:600]
+    close[500:] = close[500]
+    values = compute_features(lively[:600].with_columns(close=pl.Series(close)), ["rsi_14"])["rsi_14"]
+    assert values.is_null().arg_true().to_list() == [*range(240), *range(514, 600)]

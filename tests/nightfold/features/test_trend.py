@@ -33,6 +33,7 @@ TWINS: dict[str, Callable[[Any], Any]] = {
     "minus_di_14": lambda d: talib.MINUS_DI(d.high, d.low, d.close, 14),
     "adx_14": lambda d: talib.ADX(d.high, d.low, d.close, 14),
     "aroon_oscillator_25": lambda d: talib.AROONOSC(d.high, d.low, 25),
+    "parabolic_distance_2_20": lambda d: np.log(d.close / talib.SAR(d.high, d.low, 0.02, 0.2)),
     "vortex_14": lambda d: np.subtract(*talib.VORTEX(d.high, d.low, d.close, 14)),
     "efficiency_ratio_10": lambda d: d.close.diff(10) / d.close.diff().abs().rolling(10).sum(),
     "trend_slope_60": lambda d: windows(np.log(d.close), 60, lambda y: np.polyfit(np.arange(60), y, 1)[0]),

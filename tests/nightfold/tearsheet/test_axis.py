@@ -1,12 +1,14 @@
 """Axes cover their data with round ticks."""
 
+import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightfold.tearsheet.axis import day_number, linear_axis, log_axis, time_axis
+from nightfold.tearsheet.axis import Axis, day_number, linear_axis, log_axis, time_axis
 from nightfold.tearsheet.number import tick_ratio
 
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
@@ -28,6 +30,14 @@ def test_ticks_are_round_and_equally_precise() -> None:
     values, texts = zip(*linear_axis(0.61, 1.04, tick_ratio).ticks, strict=True)
     assert values == pytest.approx([0.6, 0.7, 0.8, 0.9, 1.0, 1.1])
     assert list(texts) == ["0.6", "0.7", "0.8", "0.9", "1.0", "1.1"]
+
+
+@pytest.mark.parametrize("make_axis", [linear_axis, log_axis])
+@pytest.mark.parametrize("high", [9.0, math.nextafter(9.0, 10.0)])
+def test_one_value_but_for_rounding_has_room_around_it(make_axis: Callable[..., Axis], high: float) -> None:
+    axis = make_axis(9.0, high, tick_ratio)
+    assert axis.high - axis.low > 0.5
+    assert 0 < axis.at(9.0) < 1
 
 
 @settings(max_examples=200, deadline=None)

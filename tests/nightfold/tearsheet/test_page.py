@@ -8,7 +8,12 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from nightfold.backtest.cost import Costs
+from nightfold.backtest.engine import simulate
+from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.result import daily_returns
 from nightfold.errors import SchemaError
+from nightfold.schema import TIME
 from nightfold.tearsheet.gates import Gate
 from nightfold.tearsheet.page import TearsheetInput, render_tearsheet
 
@@ -221,3 +226,25 @@ def test_tables_have_captions_and_headers(make_report: MakeReport) -> None:
     assert all(attributes.get("scope") for tag, attributes in outline.tags if tag == "th")
     assert all(attributes.get("role") == "img" for tag, attributes in outline.tags if tag == "svg")
     assert tags.count("desc") == tags.count("svg") > 10
+
+
+def test_a_simulated_run_becomes_a_page_as_it_is(make_report: MakeReport) -> None:
+    hours = 24 * 3
+    price = [100.0 + hour % 7 for hour in range(hours)]
+    bars = pl.DataFrame({"open": price, "high": price, "low": price, "close": price}).select(
+        pl.all(),
+        symbol=pl.lit("BTCUSDT"),
+        open_time=(pl.int_range(hours) * 3_600_000).cast(TIME),
+        volume=pl.lit(1.0),
+    )
+    targets = bars.select("symbol", "open_time", target=(pl.int_range(hours) // 5 % 2).cast(pl.Float64))
+    run = simulate(bars, targets, Costs(), RiskLimits())
+    daily = daily_returns(run)
+    report = make_report(
+        equity=run.equity, daily=daily, trades=run.trades, fills=run.fills, capital=run.capital, baselines={}
+    )
+    text = Outline(render_tearsheet(report)).text
+    assert "1970-01-01 to 1970-01-03" in text
+    assert f"Closed trades {run.trades.filter(~pl.col('is_open')).height}" in text
+    total = run.equity["equity"][-1] / run.capital - 1
+    assert f"Total return {total:+.1%}".replace("-", "\N{MINUS SIGN}").replace("%", " %") in text

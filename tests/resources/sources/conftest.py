@@ -30,7 +30,7 @@ class LocalServer:
     planned: defaultdict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     serves_ranges: bool = True
-    Reply: type[Reply] = Reply
+    answer: type[Reply] = Reply
 
     def plan(self, path: str, *replies: Reply) -> None:
         """Answer the next requests of a path with these."""
@@ -70,7 +70,7 @@ def server() -> Iterator[LocalServer]:
     local = LocalServer("")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name that http.server calls
+        def do_GET(self) -> None:  # the name that http.server calls
             reply = local.reply(self.path, dict(self.headers))
             if reply.status == 0:
                 self.close_connection = True

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import threading
+import time
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,7 +167,7 @@ def test_a_broken_download_goes_on_where_it_stopped(
     server.files[MONTH] = content
     if published:
         server.files[f"{MONTH}.CHECKSUM"] = checksum(content)
-    server.plan(MONTH, server.Reply(sent=60), server.Reply(sent=40))
+    server.plan(MONTH, server.answer(sent=60), server.answer(sent=40))
     assert len(january(archive)) == 2
     ranges = [headers.get("Range") for path, headers in server.requests if path == MONTH]
     assert ranges == [None, "bytes=60-", "bytes=100-"]
@@ -177,8 +178,9 @@ def test_a_server_without_ranges_sends_all_of_it_again(server: Any, archive: Bin
     content = small_month()
     server.files |= {MONTH: content, f"{MONTH}.CHECKSUM": checksum(content)}
     server.serves_ranges = False
-    server.plan(MONTH, server.Reply(sent=60))
+    server.plan(MONTH, server.answer(sent=60))
     assert len(january(archive)) == 2
+    assert server.paths().count(MONTH) == 2
 
 
 @pytest.mark.parametrize("left", ["beginning", "all", "something else", "more than all"])
@@ -201,7 +203,7 @@ def test_a_server_in_trouble_is_asked_again_more_and_more_slowly(
     server: Any, archive: BinanceArchive, waits: list[float], status: int
 ) -> None:
     server.files[MONTH] = small_month()
-    server.plan(MONTH, *[server.Reply(status, b"oh no")] * 3)
+    server.plan(MONTH, *[server.answer(status, b"oh no")] * 3)
     assert len(january(archive)) == 2
     assert waits == [0.5, 1.0, 2.0]
 
@@ -209,13 +211,13 @@ def test_a_server_in_trouble_is_asked_again_more_and_more_slowly(
 def test_the_wait_a_server_asks_for_is_kept(server: Any, archive: BinanceArchive, waits: list[float]) -> None:
     server.files[MONTH] = small_month()
     in_a_minute = "Sun, 15 Jun 2025 12:01:00 GMT"
-    server.plan(MONTH, *(server.Reply(429, headers={"Retry-After": text}) for text in ("7", in_a_minute, "soon")))
+    server.plan(MONTH, *(server.answer(429, headers={"Retry-After": text}) for text in ("7", in_a_minute, "soon")))
     assert len(january(archive)) == 2
     assert waits == [7.0, 60.0, 2.0]
 
 
 def test_too_long_a_wait_ends_the_attempts(server: Any, archive: BinanceArchive, waits: list[float]) -> None:
-    server.plan(MONTH, server.Reply(429, headers={"Retry-After": "3600"}))
+    server.plan(MONTH, server.answer(429, headers={"Retry-After": "3600"}))
     with pytest.raises(SourceUnavailableError, match=r"429 .* Gave up after 1 attempts \(next wait 3600 s\)"):
         january(archive)
     assert waits == []
@@ -225,7 +227,7 @@ def test_too_long_a_wait_ends_the_attempts(server: Any, archive: BinanceArchive,
 def test_a_server_that_stays_down_is_given_up(
     server: Any, archive: BinanceArchive, waits: list[float], status: int, words: str
 ) -> None:
-    server.plan(MONTH, *[server.Reply(status)] * 9)
+    server.plan(MONTH, *[server.answer(status)] * 9)
     with pytest.raises(SourceUnavailableError, match=rf"2025-01\.zip.*{words}.*Gave up after 5 attempts"):
         january(archive)
     assert len(server.requests) == 5
@@ -234,13 +236,13 @@ def test_a_server_that_stays_down_is_given_up(
 
 def test_a_server_that_is_not_there_is_given_up(tmp_path: Path, waits: list[float]) -> None:
     source = ArchiveSource(url="http://user:secret@127.0.0.1:9")
-    with pytest.raises(SourceUnavailableError, match="127.0.0.1:9/data/spot") as caught:
+    with pytest.raises(SourceUnavailableError, match=r"127\.0\.0\.1:9/data/spot") as caught:
         january(BinanceArchive(source, lambda: NOW, tmp_path, Patience(sleep=waits.append)))
     assert "secret" not in str(caught.value)
 
 
 def test_a_refusal_is_an_error_at_once(server: Any, archive: BinanceArchive, waits: list[float]) -> None:
-    server.plan(MONTH, server.Reply(403))
+    server.plan(MONTH, server.answer(403))
     with pytest.raises(SourceError, match="answered 403 Forbidden; check `url`"):
         january(archive)
     assert waits == []
@@ -268,9 +270,7 @@ def test_a_zip_file_with_a_flipped_bit_is_found_without_a_checksum(server: Any, 
     ("content", "words"),
     [(b"1,2,3\n", "3 columns and no header"), (b"open_time,open\n1,2\n", "no column for `high`"), (b"", "is empty")],
 )
-def test_a_table_of_another_shape_is_named(
-    server: Any, archive: BinanceArchive, content: bytes, words: str
-) -> None:
+def test_a_table_of_another_shape_is_named(server: Any, archive: BinanceArchive, content: bytes, words: str) -> None:
     server.files[MONTH] = zipped("rows.csv", content)
     with pytest.raises(SourceError, match=rf"BTCUSDT-5m-2025-01\.zip.*{words}"):
         january(archive)
@@ -297,6 +297,31 @@ def test_two_at_once_fetch_a_file_once(server: Any, tmp_path: Path) -> None:
         thread.join()
     assert [len(frame) for frame in frames] == [2, 2, 2, 2]
     assert server.paths().count(MONTH) == 1
+    assert written(tmp_path) == ["BTCUSDT-5m-2025-01.zip"]
+
+
+def test_one_that_waits_for_another_that_fails_starts_anew(server: Any, tmp_path: Path) -> None:
+    replies = [b"garbage", b"garbage", small_month()]
+
+    def slow_page(_: dict[str, str]) -> Any:
+        time.sleep(0.1)
+        return server.answer(200, replies.pop(0))
+
+    server.pages[MONTH] = slow_page
+    outcomes: list[int | str] = []
+
+    def fetch() -> None:
+        try:
+            outcomes.append(len(january(BinanceArchive(ArchiveSource(url=server.address), lambda: NOW, tmp_path))))
+        except OSError as error:
+            outcomes.append(type(error).__name__)
+
+    threads = [threading.Thread(target=fetch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["SourceError", 2]
     assert written(tmp_path) == ["BTCUSDT-5m-2025-01.zip"]
 
 

@@ -66,8 +66,9 @@ class FakeBinance:
         return lambda _: self.reply(answer)
 
     def reply(self, answer: object, status: int = 200, **headers: str) -> Any:
+        """Answer in JSON; header names are written with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.server.Reply(status, json.dumps(answer).encode(), {"Content-Type": "application/json", **named})
+        return self.server.answer(status, json.dumps(answer).encode(), {"Content-Type": "application/json", **named})
 
     def _klines(self, query: dict[str, str]) -> Any:
         self.asked.append(query)
@@ -118,9 +119,9 @@ def test_only_bars_of_the_range_come_back(binance: FakeBinance, exchange: Exchan
     assert bars["volume"].to_list() == [10.0, 11.0, 12.0]
 
 
-@pytest.mark.parametrize(("seconds", "closed"), [(0, 3), (299, 3), (300, 4)])
+@pytest.mark.parametrize(("seconds", "closed"), [(0, 3), (299.999, 3), (300, 4)])
 def test_a_bar_that_is_not_closed_is_left_out(
-    binance: FakeBinance, connect: Callable[[datetime], Exchange], seconds: int, closed: int
+    binance: FakeBinance, connect: Callable[[datetime], Exchange], seconds: float, closed: int
 ) -> None:
     binance.bars = [kline(at) for at in range(10)]
     now = START + 3 * FIVE_MINUTES + timedelta(seconds=seconds)
@@ -177,7 +178,7 @@ def test_trouble_of_the_moment_is_waited_out(
     binance: FakeBinance, exchange: Exchange, waits: list[float], status: int
 ) -> None:
     binance.bars = [kline(at) for at in range(3)]
-    binance.server.plan(KLINES, *[binance.server.Reply(status, b"trouble")] * 2)
+    binance.server.plan(KLINES, *[binance.server.answer(status, b"trouble")] * 2)
     assert len(exchange.fetch("BTCUSDT", "5m", START, START + timedelta(hours=1))) == 3
     assert waits == [0.5, 1.0]
 
@@ -187,7 +188,7 @@ def test_trouble_between_pages_loses_and_repeats_nothing(
 ) -> None:
     binance.bars = [kline(at) for at in range(1500)]
     first_page = binance.reply([kline(at) for at in range(1000)])
-    binance.server.plan(KLINES, first_page, binance.server.Reply(500), binance.server.Reply(0))
+    binance.server.plan(KLINES, first_page, binance.server.answer(500), binance.server.answer(0))
     bars = exchange.fetch("BTCUSDT", "5m", START, START + 1500 * FIVE_MINUTES)
     assert bars["volume"].to_list() == [float(at) for at in range(1500)]
     assert waits == [0.5, 1.0]
@@ -195,17 +196,18 @@ def test_trouble_between_pages_loses_and_repeats_nothing(
 
 def test_the_wait_an_exchange_asks_for_is_kept(binance: FakeBinance, exchange: Exchange, waits: list[float]) -> None:
     binance.bars = [kline(0)]
-    binance.server.plan(KLINES, binance.reply({"code": -1003, "msg": "Too many requests."}, 429, Retry_After="30"))
+    busy = binance.reply({"code": -1003, "msg": "Too many requests."}, 429, Retry_After="30")
+    binance.server.plan(KLINES, busy, binance.server.answer(0))
     assert len(exchange.fetch("BTCUSDT", "5m", START, START + timedelta(hours=1))) == 1
-    assert waits == [30.0]
+    assert waits == [30.0, 1.0]
 
 
 @pytest.mark.parametrize("status", [429, 500, 0])
 def test_an_exchange_that_stays_down_is_given_up(
     binance: FakeBinance, exchange: Exchange, waits: list[float], status: int
 ) -> None:
-    binance.server.plan(KLINES, *[binance.server.Reply(status, b"trouble")] * 9)
-    with pytest.raises(SourceUnavailableError, match="binance does not answer: .*Gave up after 5 attempts"):
+    binance.server.plan(KLINES, *[binance.server.answer(status, b"trouble")] * 9)
+    with pytest.raises(SourceUnavailableError, match=r"binance does not answer: .*Gave up after 5 attempts"):
         exchange.fetch("BTCUSDT", "5m", START, START + timedelta(hours=1))
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
@@ -217,8 +219,8 @@ def test_an_exchange_that_stays_down_is_given_up(
 def test_garbage_is_an_error_at_once(
     binance: FakeBinance, exchange: Exchange, waits: list[float], garbage: bytes
 ) -> None:
-    binance.server.plan(KLINES, binance.server.Reply(200, garbage, {"Content-Type": "application/json"}))
-    with pytest.raises(SourceError, match="binance (refuses|answered with what is no list of bars)") as caught:
+    binance.server.plan(KLINES, binance.server.answer(200, garbage, {"Content-Type": "application/json"}))
+    with pytest.raises(SourceError, match=r"binance (refuses|answered with what is no list of bars)") as caught:
         exchange.fetch("BTCUSDT", "5m", START, START + timedelta(hours=1))
     assert not isinstance(caught.value, SourceUnavailableError)
     assert waits == []
@@ -251,7 +253,7 @@ def test_an_interval_that_an_exchange_lacks_is_named(server: Any, connect: Calla
 def test_an_address_with_a_password_is_not_shown(server: Any, binance: FakeBinance, waits: list[float]) -> None:
     address = server.address.replace("http://", "http://user:secret@")
     exchange = Exchange(ExchangeSource(url=address), lambda: START, Patience(attempts=1, sleep=waits.append))
-    server.plan("/api/v3/exchangeInfo", server.Reply(500, b"trouble"))
+    server.plan("/api/v3/exchangeInfo", server.answer(500, b"trouble"))
     with pytest.raises(SourceUnavailableError, match="500") as caught:
         exchange.fetch("BTCUSDT", "5m", START, START + timedelta(hours=1))
     assert "secret" not in str(caught.value)

@@ -37,7 +37,9 @@ def test_the_wait_asked_for_is_kept_where_it_is_longer() -> None:
 
 def test_the_last_error_says_how_often_was_asked_and_what_to_do() -> None:
     errors, patience, waits = failing(*[SourceUnavailableError("binance.test is down.")] * 9)
-    with pytest.raises(SourceUnavailableError, match=r"binance.test is down. Gave up after 4 attempts.*run again later"):
+    with pytest.raises(
+        SourceUnavailableError, match=r"binance.test is down. Gave up after 4 attempts.*run again later"
+    ):
         ask(patience, errors)
     assert waits == [1, 2, 4]
 
