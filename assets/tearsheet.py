@@ -1,6 +1,5 @@
 """The page people read: one self-contained HTML file per backtest, and its link in the UI."""
 
-import base64
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +16,7 @@ from nightfold.evaluation import BacktestRange, Evaluation
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
 from nightfold.tearsheet.page import render_tearsheet
-from nightfold.tearsheet.preview import equity_png
+from nightfold.tearsheet.preview import equity_markdown
 from resources.lake import Lake
 from resources.progress import report
 from resources.reports import write_report
@@ -61,13 +60,14 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         page = write_report(reports, f"{plan.name}/{name}", render_tearsheet(content))
         report(plan.key("tearsheet"), choices.id, "", page.path)
         passed = sum(gate.passed is True for gate in content.gates)
-        picture = base64.b64encode(equity_png(content)).decode()
+        curves = {"Strategy": result.daily, **content.baselines}
+        preview = equity_markdown(curves, is_simulated=plan.universe.is_simulated)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(page.digest),
             metadata={
                 "tearsheet": dg.MetadataValue.url(f"/reports/{plan.name}/{name}"),
                 "path": dg.MetadataValue.path(str(page.path)),
-                "equity": dg.MetadataValue.md(f"![equity](data:image/png;base64,{picture})"),
+                "equity": dg.MetadataValue.md(preview),
                 "gates_passed": passed,
                 "gates": len(content.gates),
                 **{k: v for k, v in result.summary["measures"].items() if v is not None},

@@ -142,7 +142,7 @@ def _next_swing(state: Array, open_: Array, high: Array, low: Array, close: Arra
         state[_TOP] = high[i]
     elif state[_LEG] < 0 and low[i] < state[_BOTTOM]:
         state[_BOTTOM] = low[i]
-    elif falls:
+    elif falls and not (rises and close[i] >= open_[i]):
         state[_SWING_HIGH], state[_HIGH_BROKEN] = state[_TOP], 0
         state[_LEG], state[_TOP], state[_BOTTOM] = -1, 0, low[i]
     elif rises:
