@@ -118,7 +118,7 @@ def swings(
                 state[_TOP], state[_BOTTOM] = high[i], low[i]
             else:
                 _next_swing(state, open_, high, low, close, distance, i)
-            if i > start and i < end and _same(kept[i], state):
+            if i > start and _same(kept[i], state):
                 state[:] = kept[end - 1]
                 _next_swing(state, open_, high, low, close, distance, end)
                 kept[end] = state

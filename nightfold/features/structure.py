@@ -39,4 +39,4 @@ def break_of_structure(bars: Segment, multiple: int, window: int, *, lookback: i
 
 def change_of_character(bars: Segment, multiple: int, window: int, *, lookback: int) -> Array:
     """Net closes beyond a swing against the direction of the structure: rising less falling ones in the window."""
-    return rolling.total(bars.once(_swings, multiple, lookback - window)[3], window)
+    return rolling.total(bars.once(_swings, multiple, lookback - window + 1)[3], window)

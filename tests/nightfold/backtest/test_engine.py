@@ -476,6 +476,20 @@ def test_symbols_with_different_bars_share_one_account(
     assert result.fills.select("symbol", "time").rows() == [("AAAUSDT", at(2)), ("ZZZUSDT", at(2))]
 
 
+def test_the_nearest_stop_goes_first_and_takes_the_others_out_of_danger(candles: Make, wanted: Make) -> None:
+    """1,000 units on a cash of -90,000 would meet the margin at 90.91; A's stop at 98 leaves B safe down to 82.83."""
+    fall = [STILL, STILL, (100, 100, 90, 95)]
+    bars = pl.concat([candles(fall, "AAAUSDT"), candles(fall, "ZZZUSDT")])
+    limits = RiskLimits(instrument="perpetual", max_gross=10, max_position=5, maintenance_margin=0.01)
+    for near, far in (("AAAUSDT", "ZZZUSDT"), ("ZZZUSDT", "AAAUSDT")):
+        targets = pl.concat([wanted({0: (5.0, 98, None)}, near), wanted({0: (5.0, 90.5, None)}, far)])
+        result = simulate(bars, targets, Costs(**FREE), limits)
+        assert result.fills[2:].select("symbol", "reason", "price").rows() == [
+            (near, "stop", 98),
+            (far, "stop", 90.5),
+        ]
+
+
 def test_a_stop_whose_fee_uses_up_the_margin_is_followed_by_liquidation_there(candles: Make, wanted: Make) -> None:
     """800 units bought for 80,000 and two fees of 700: cash is -71,400, and both symbols fall from 100 to 90.
 

@@ -37,6 +37,12 @@ def test_a_stamp_a_few_milliseconds_late_still_belongs_to_it() -> None:
     assert align_funding(hourly([6, 7, 8]), HOUR, late)[1].tolist() == [0, 0.0001, 0]
 
 
+def test_stamps_are_rounded_to_the_nearest_second() -> None:
+    for late, row in ((400, 1), (600, 2)):
+        moved = stamps([8]).with_columns(pl.col("funding_time") + pl.duration(milliseconds=late))
+        assert align_funding(hourly([6, 7, 8]), HOUR, moved)[1][row] == 0.0001
+
+
 def test_stamps_in_a_hole_wait_for_the_bar_behind_it() -> None:
     before, at_close = align_funding(hourly([5, 17, 18]), HOUR, stamps([8, 16]))
     assert before.tolist() == [0, 0.0002, 0]

@@ -95,6 +95,15 @@ def test_a_swing_belongs_to_the_bar_that_confirms_it() -> None:
         assert (None if np.isnan(swing_high) else swing_high) == high
 
 
+@pytest.mark.parametrize(("close", "expected"), [(13.0, (None, 10.0)), (7.0, (10.0, None))])
+def test_a_first_bar_that_confirms_both_sides_goes_with_its_body(
+    close: float, expected: tuple[float | None, float | None]
+) -> None:
+    open_, high, low = np.array([10.0, 10]), np.array([10.0, 14]), np.array([10.0, 6])
+    found = swings(open_, high, low, np.array([10.0, close]), np.full(2, 3.0), 1)[:2]
+    assert tuple(None if np.isnan(values[1]) else values[1] for values in found) == expected
+
+
 def test_a_market_without_range_confirms_no_swing() -> None:
     flat = np.full(40, 5.0)
     assert all(np.isnan(values).all() for values in swings(flat, flat, flat, flat, np.zeros(40), 10))
