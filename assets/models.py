@@ -92,7 +92,13 @@ def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample]) -> dict
     def fit(sample: Sample) -> Trained:
         entry = MODELS[choice.model]
         return train_model(
-            entry, choice.spec, sample.train, sample.validation, refit=refit, seed=plan.experiment.seed
+            entry,
+            choice.spec,
+            sample.train,
+            sample.validation,
+            stopping=sample.stopping,
+            refit=refit,
+            seed=plan.experiment.seed,
         )
 
     with ThreadPoolExecutor(_FIT_THREADS) as pool:

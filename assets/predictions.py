@@ -80,5 +80,5 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
             volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
             frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features, step))
-            predicted = frame["as_of"].is_not_null().mean() or 0.0
-            yield Piece(symbol, window, frame, {"predicted_share": round(predicted, 4)})
+            predicted = frame.height - frame["as_of"].null_count()
+            yield Piece(symbol, window, frame, {"predicted_rows": predicted})

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
 from nightfold.models.contract import class_prior
 from nightfold.models.dataset import Dataset
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
-from nightfold.splits.purge import Parts
+from nightfold.splits.purge import NEVER, Parts, cut, spans
 
 _CONTEXT = ("symbol", "open_time", "label_end", "label", "weight")
 
@@ -25,8 +26,10 @@ class Sample:
 
     Parameters
     ----------
-    train, validation
-        Rows in time order, symbols of one moment together; training weights have mean 1.
+    train, stopping, validation
+        Rows in time order, symbols of one moment together; training weights have mean 1. `stopping` is the earlier
+        half of the split's validation part and ends fits early, `validation` the later half and scores and
+        calibrates, with the purge between them.
     validation_rows
         ``symbol``, ``open_time``, ``label_end``, ``label``, ``weight`` of the validation rows, in their order.
     span
@@ -36,6 +39,7 @@ class Sample:
     """
 
     train: Dataset
+    stopping: Dataset
     validation: Dataset
     validation_rows: pl.DataFrame
     span: dict[str, datetime]
@@ -43,8 +47,8 @@ class Sample:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of all rows of both parts."""
-        return fingerprint([self.train.fingerprint, self.validation.fingerprint])
+        """Sixteen hex digits of all rows of all parts."""
+        return fingerprint([part.fingerprint for part in (self.train, self.stopping, self.validation)])
 
     @property
     def scaler(self) -> dict[str, list[float]]:
@@ -59,7 +63,7 @@ class Sample:
         """Return what the split asset stores of it, as plain JSON data."""
         return {
             "fingerprint": self.fingerprint,
-            "rows": {"train": len(self.train), "validation": len(self.validation)},
+            "rows": {"train": len(self.train), "stopping": len(self.stopping), "validation": len(self.validation)},
             "span": {name: moment.isoformat() for name, moment in self.span.items()},
             "class_shares": class_prior(self.train).tolist(),
             "features": list(self.train.names),
@@ -125,13 +129,18 @@ def sample(
         .sort("open_time", "symbol")
     )
     parts = as_of_parts(table["open_time"], table["label_end"], as_of, spec, interval).require("train", "validation")
+    later = _halve(table, parts, spec, interval).require("train", "validation")
+    halves = {"stopping": parts.validation[later.train], "validation": parts.validation[later.validation]}
     train = _dataset(table[parts.train], names)
     return Sample(
         train=Dataset(train.features, train.names, train.label, train.weight / train.weight.mean()),
-        validation=_dataset(table[parts.validation], names),
-        validation_rows=table[parts.validation].select(_CONTEXT),
-        span=_span(table, parts) | {"known_until": known_before(spec, as_of)},
-        accounts=account(rows, _with_split_losses(lost, table["row"].to_numpy(), parts)),
+        stopping=_dataset(table[halves["stopping"]], names),
+        validation=_dataset(table[halves["validation"]], names),
+        validation_rows=table[halves["validation"]].select(_CONTEXT),
+        span=_span(table, {"train": parts.train, **halves}) | {"known_until": known_before(spec, as_of)},
+        accounts=account(
+            rows, _with_split_losses(lost, table["row"].to_numpy(), parts, parts.validation[later.purged])
+        ),
     )
 
 
@@ -139,20 +148,30 @@ def _dataset(table: pl.DataFrame, names: Sequence[str]) -> Dataset:
     return Dataset.from_frame(table, names, "label", "weight")
 
 
-def _span(table: pl.DataFrame, parts: Parts) -> dict[str, datetime]:
+def _halve(table: pl.DataFrame, parts: Parts, spec: SplitSpec, interval: str) -> Parts:
+    """Cut the validation part in the middle of its time, purged at the border."""
+    rows = table[parts.validation]
+    begins, ends, _ = spans(rows["open_time"], rows["label_end"])
+    middle = int(begins[0] + begins[-1]) // 2
+    return cut(begins, ends, middle, NEVER, spec.purge * milliseconds(interval), 0)
+
+
+def _span(table: pl.DataFrame, parts: dict[str, NDArray[np.int64]]) -> dict[str, datetime]:
     times = table["open_time"]
     return {
         f"{name}_{edge}": times[int(rows[position])]
-        for name, rows in (("train", parts.train), ("validation", parts.validation))
+        for name, rows in parts.items()
         for edge, position in (("from", 0), ("to", -1))
     }
 
 
-def _with_split_losses(lost: dict[str, pl.Series], rows: NDArray[np.int64], parts: Parts) -> dict[str, pl.Series]:
+def _with_split_losses(
+    lost: dict[str, pl.Series], rows: NDArray[np.int64], parts: Parts, purged_within: NDArray[np.int64]
+) -> dict[str, pl.Series]:
     """Add the rows that the split takes to those that the data takes."""
     taken = {
         "unknown future": parts.unknown,
-        "purge": parts.purged,
+        "purge": np.concatenate([parts.purged, purged_within]),
         "embargo": parts.embargoed,
         "other part": np.concatenate([parts.validation, parts.outside]),
     }

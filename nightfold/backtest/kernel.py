@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+# Codes of fills and of rejections; `result` spells them out.
 ORDER, STOP, TARGET, LIQUIDATION = range(4)
-REASONS = ("order", "stop", "target", "liquidation")
 SHORT_ON_SPOT, POSITION_LIMIT, GROSS_LIMIT, CASH = range(4)
-CAUSES = ("no short on spot", "max_position", "max_gross", "short of cash")
 
 DUST = 1e-12
 VOLATILITY_BARS = 100

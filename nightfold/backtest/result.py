@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from nightfold.backtest.kernel import CAUSES, REASONS
 from nightfold.schema import TIME
 
+REASONS = ("order", "stop", "target", "liquidation")
+CAUSES = ("no short on spot", "max_position", "max_gross", "short of cash")
 FILLS: dict[str, pl.DataType | type[pl.DataType]] = {
     "symbol": pl.String,
     "time": TIME,

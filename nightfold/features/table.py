@@ -13,8 +13,7 @@ def features_table(name: str = "features") -> Table:
         "open_time": Column(TIME, "Start of the bar at whose close the values are known, UTC."),
     }
     for feature in FEATURES.values():
-        text = (
-            f"{feature.formula} Looks back {feature.lookback} bars. Null: {feature.nulls} Source: {feature.reference}"
-        )
+        parts = (feature.formula, f"Bars looked back: {feature.lookback}", f"Null: {feature.nulls}", feature.reference)
+        text = ". ".join(part.rstrip(".") for part in parts) + "."
         columns[feature.name] = Column(pl.Float32, text, nullable=True)
     return Table(name, columns)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def train_model(
     train: Dataset,
     validation: Dataset,
     *,
+    stopping: Dataset | None = None,
     refit: bool = True,
     seed: int = 0,
 ) -> Trained:
@@ -66,8 +68,11 @@ def train_model(
         A catalog entry and parameters of its kind.
     train, validation
         Purged parts of one split, validation later than train.
+    stopping
+        Rows between the two that end the fit early, so that scores and calibration come from rows which had no say in
+        it; none: the validation rows do both.
     refit
-        Fit again on both parts with the rounds found; without it the newest row the model has seen is as old as the
+        Fit again on all parts with the rounds found; without it the newest row the model has seen is as old as the
         validation part is long.
     seed
         Start of every random choice; the same seed and rows give the same model.
@@ -82,9 +87,10 @@ def train_model(
     if not isinstance(spec, entry.spec):
         raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
     started = time.thread_time()
-    scored = entry.model(spec, seed).fit(train, validation)
+    scored = entry.model(spec, seed).fit(train, validation if stopping is None else stopping)
     probabilities = scored.predict(validation.features)
-    model = entry.model(scored.refit_spec, seed).fit(train.join(validation)) if refit else scored
+    parts = [train, validation] if stopping is None else [train, stopping, validation]
+    model = entry.model(scored.refit_spec, seed).fit(reduce(Dataset.join, parts)) if refit else scored
     return Trained(
         name=entry.name,
         model=model,
@@ -93,7 +99,7 @@ def train_model(
         seconds=time.thread_time() - started,
         metrics=_metrics(probabilities, train, validation),
         validation_probabilities=probabilities,
-        dataset=fingerprint([train.fingerprint, validation.fingerprint]),
+        dataset=fingerprint([part.fingerprint for part in parts]),
     )
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.engine import simulate
-from nightfold.backtest.kernel import CAUSES, REASONS
 from nightfold.backtest.limit import RiskLimits
-from nightfold.backtest.result import Backtest
+from nightfold.backtest.result import CAUSES, REASONS, Backtest
 
 Bar = dict[str, Any]
 BPS = 1e-4
