@@ -1,21 +1,24 @@
 """The lake: Parquet files and model folders by asset key and partition, on disk or in an object store.
 
-Every write is atomic: a reader sees the old content or the new one, never half of one. On disk a file gets a
-temporary name, is synced, and renamed; in an object store the put is the commit. Read-modify-write happens under a
-lock that dies with its process.
+Every write is atomic: a file is renamed into its place, an object appears with its put. Every read takes each file
+whole: it is opened (or fetched) once, because Parquet readers that are given a path open it several times and mix the
+footer of one version with the data of the next. Read-modify-write happens under a lock that dies with its process.
+
+A killed writer can leave one `.part` file beside a partition. No reader looks at it, and the next write of that
+partition overwrites it; nothing sweeps, because a sweep could take the file of a writer that is still at work.
 """
 
 import fcntl
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 import polars as pl
@@ -23,8 +26,11 @@ from fsspec.implementations.local import LocalFileSystem
 
 from nightfold.errors import LakeError
 from nightfold.window import Length, Window, parse_moment, window_of, windows
+from resources.commit import replace_file
 
-_PART = ".part"
+_FILES_OPEN_AT_ONCE = 256
+_LOCKS = 256
+_MEND = "Delete what is broken there, then materialize its partition again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Written:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lake:
     """Frames and folders under one address.
 
@@ -47,7 +53,7 @@ class Lake:
     grain
         Length of a data partition; the file of a partition is named after its first day.
     locks
-        A local directory for lock files.
+        A local directory for lock files. Writers that share it never lose each other's rows.
     """
 
     url: str
@@ -57,25 +63,22 @@ class Lake:
     @property
     def is_local(self) -> bool:
         """Whether files lie on a file system that can rename."""
-        return isinstance(self._files, LocalFileSystem)
+        return isinstance(self.file_system, LocalFileSystem)
 
     @property
     def file_system(self) -> fsspec.AbstractFileSystem:
         """The file system behind the address."""
-        return self._files
-
-    def address(self, place: str) -> str:
-        """Full address of a place under the root, with its scheme where the lake is remote."""
-        path = f"{self._root}/{place}"
-        return path if self.is_local else str(self._files.unstrip_protocol(path))
+        return self._place[0]
 
     @property
-    def _files(self) -> fsspec.AbstractFileSystem:
-        return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+    def root(self) -> str:
+        """The address as the file system spells it, without a scheme."""
+        return self._place[1]
 
-    @property
-    def _root(self) -> str:
-        return str(fsspec.core.url_to_fs(self.url, use_listings_cache=False)[1]).rstrip("/")
+    @cached_property
+    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        return files, str(root).rstrip("/")
 
     # ------------------------------------------------------------------ identity
 
@@ -85,17 +88,15 @@ class Lake:
         Raises
         ------
         LakeError
-            If the lake was made with other values of ``identity``.
+            If the lake was made with other values of ``identity``, or cannot be reached.
         """
-        path = f"{self._root}/lake.json"
+        path = f"{self.root}/lake.json"
         with self._lock("lake.json"):
             stored = self._read_json(path)
             if stored is None:
                 self._commit(path, json.dumps(identity, indent=2, sort_keys=True).encode())
                 return
-        differing = [
-            f"`{k}` is {v!r} here and {stored.get(k)!r} there" for k, v in identity.items() if stored.get(k) != v
-        ]
+        differing = [f"`{k}` is {v!r} here and {stored.get(k)!r} there" for k, v in identity.items() if stored.get(k) != v]
         if differing:
             raise LakeError(
                 f"the lake at {self.url} was made with other settings: {'; '.join(differing)}. "
@@ -106,10 +107,16 @@ class Lake:
 
     def file(self, key: str, symbol: str, partition: str) -> str:
         """Address of a frame partition, e.g. ``bars/symbol=BTCUSDT/2024-01-01.parquet`` under the root."""
-        return f"{self._root}/{key}/symbol={symbol}/{partition}.parquet"
+        return f"{self.root}/{key}/symbol={symbol}/{partition}.parquet"
 
     def write(self, key: str, symbol: str, partition: str, frame: pl.DataFrame) -> Written:
-        """Replace one partition of a frame."""
+        """Replace one partition of a frame.
+
+        Raises
+        ------
+        LakeError
+            If the disk is full or the store refuses; what was stored before is untouched.
+        """
         with self._lock(f"{key}/{symbol}/{partition}"):
             return self._write(self.file(key, symbol, partition), frame)
 
@@ -121,54 +128,56 @@ class Lake:
         frame: pl.DataFrame,
         join: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame],
     ) -> Written:
-        """Replace one partition with ``join(stored, frame)``, so that nothing another writer stored is lost."""
+        """Replace one partition with ``join(stored, frame)``, so that nothing another writer stored is lost.
+
+        Raises
+        ------
+        LakeError
+            As `write`, and if what is stored cannot be read.
+        """
         path = self.file(key, symbol, partition)
         with self._lock(f"{key}/{symbol}/{partition}"):
-            stored = pl.read_parquet(io.BytesIO(self._files.cat_file(path))) if self._files.exists(path) else None
+            stored = self._read([path]) if self.file_system.exists(path) else None
             return self._write(path, frame if stored is None else join(stored, frame))
 
     def _write(self, path: str, frame: pl.DataFrame) -> Written:
         buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd", compression_level=3)
+        # One chunk, because pages follow chunks, and equal rows must give equal bytes.
+        frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=3)
         content = buffer.getvalue()
         self._commit(path, content)
         return Written(path, frame.height, hashlib.sha256(content).hexdigest()[:16])
 
     def files(self, key: str, symbols: Iterable[str], start: datetime, end: datetime) -> list[str]:
-        """Stored partitions that meet ``start <= t < end``, in order."""
-        keys = [window.key for window in windows(start, end, self.grain)]
-        wanted = [self.file(key, symbol, partition) for symbol in symbols for partition in keys]
-        if self.is_local:
-            return [path for path in wanted if os.path.exists(path)]
-        stored = set(self._files.find(f"{self._root}/{key}"))
-        return [path for path in wanted if path in stored]
+        """Stored partitions that meet ``start <= t < end``: symbols in the order given, each in order of time."""
+        wanted = [window.key for window in windows(start, end, self.grain)]
+        return [
+            self.file(key, symbol, partition)
+            for symbol in symbols
+            for partition in sorted(set(wanted) & self._partitions(key, symbol))
+        ]
+
+    def all_files(self, key: str) -> list[str]:
+        """Every stored partition of a frame, by symbol and time."""
+        symbols = [name.removeprefix("symbol=") for name in self._folders(key) if name.startswith("symbol=")]
+        return [self.file(key, s, partition) for s in sorted(symbols) for partition in sorted(self._partitions(key, s))]
 
     def read(
         self, key: str, symbols: Sequence[str], start: datetime, end: datetime, columns: Sequence[str] | None = None
     ) -> pl.DataFrame | None:
-        """Rows with ``start <= open_time < end``, by symbol and time; None where no partition is stored."""
-        files = self.files(key, symbols, start, end)
-        if not files:
-            return None
-        frame = self._scan(files).filter(pl.col("open_time").is_between(start, end, closed="left"))
-        return (frame if columns is None else frame.select(columns)).collect()
-
-    def scan_partitions(self, key: str, partitions: Iterable[tuple[str, str]]) -> pl.LazyFrame:
-        """Rows of the stored ones among (symbol, partition) pairs, lazily.
+        """Rows with ``start <= open_time < end``, by symbol as given and time; None where no partition is stored.
 
         Raises
         ------
         LakeError
-            If none of them is stored.
+            If a stored file is broken or lacks a column.
         """
-        files = [path for s, p in partitions if self._files.exists(path := self.file(key, s, p))]
+        files = self.files(key, symbols, start, end)
         if not files:
-            raise LakeError(f"the lake has none of the asked partitions of `{key}`; materialize it first.")
-        return self._scan(files)
-
-    def _scan(self, files: list[str]) -> pl.LazyFrame:
-        addresses = files if self.is_local else [self._files.unstrip_protocol(path) for path in files]
-        return pl.scan_parquet(addresses, glob=False, hive_partitioning=False)
+            return None
+        inside = pl.col("open_time").is_between(start, end, closed="left")
+        batches = [files[at : at + _FILES_OPEN_AT_ONCE] for at in range(0, len(files), _FILES_OPEN_AT_ONCE)]
+        return pl.concat(self._read(batch, inside, columns) for batch in batches)
 
     def require(
         self, key: str, symbols: Sequence[str], start: datetime, end: datetime, columns: Sequence[str] | None = None
@@ -178,7 +187,7 @@ class Lake:
         Raises
         ------
         LakeError
-            If no partition is stored there.
+            If no partition is stored there, or as `read`.
         """
         frame = self.read(key, symbols, start, end, columns)
         if frame is None:
@@ -188,20 +197,73 @@ class Lake:
             )
         return frame
 
+    def scan_partitions(self, key: str, partitions: Iterable[tuple[str, str]]) -> pl.LazyFrame:
+        """Rows of the stored ones among (symbol, partition) pairs, lazily, as they are stored now.
+
+        Raises
+        ------
+        LakeError
+            If none of them is stored.
+        """
+        wanted = list(partitions)
+        stored = {symbol: self._partitions(key, symbol) for symbol, _ in wanted}
+        files = [self.file(key, symbol, partition) for symbol, partition in wanted if partition in stored[symbol]]
+        if not files:
+            raise LakeError(f"the lake has none of the asked partitions of `{key}`; materialize it first.")
+        return self._scan(files)
+
     def partitions(self, key: str, symbols: Iterable[str]) -> list[Window]:
         """Windows stored for any of the symbols, each once, ascending."""
-        found = (path for s in symbols for path in self._files.glob(f"{self._root}/{key}/symbol={s}/*.parquet"))
-        starts = {str(path).rsplit("/", 1)[1].removesuffix(".parquet") for path in found}
+        starts = set().union(*(self._partitions(key, symbol) for symbol in symbols))
         return [window_of(parse_moment(start, "partition"), self.grain) for start in sorted(starts)]
+
+    def _partitions(self, key: str, symbol: str) -> set[str]:
+        names = self._names(f"{key}/symbol={symbol}")
+        return {name.removesuffix(".parquet") for name in names if name.endswith(".parquet")}
+
+    def _read(
+        self, files: list[str], inside: pl.Expr | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        try:
+            frame = self._scan(files)
+            frame = frame if inside is None else frame.filter(inside)
+            return (frame if columns is None else frame.select(columns)).collect()
+        except pl.exceptions.PolarsError as error:
+            if len(files) == 1:
+                raise LakeError(f"{files[0]} cannot be read: {_first_line(error)}. {_MEND}") from error
+            for file in files:
+                self._read([file], inside, columns)
+            raise LakeError(
+                f"{files[0]} and {len(files) - 1} files after it cannot be read together: {_first_line(error)}. "
+                "Some were stored with other columns; materialize all of these partitions again."
+            ) from error
+
+    def _scan(self, files: list[str]) -> pl.LazyFrame:
+        return pl.scan_parquet(self._open(files), glob=False, hive_partitioning=False)
+
+    def _open(self, files: list[str]) -> list[IO[bytes]]:
+        if self.is_local:
+            return [Path(path).open("rb") for path in files]
+        contents: dict[str, bytes] = self.file_system.cat(files) if len(files) > 1 else self._cat_one(files[0])
+        return [io.BytesIO(contents[path]) for path in files]
+
+    def _cat_one(self, path: str) -> dict[str, bytes]:
+        return {path: self.file_system.cat_file(path)}
 
     # ------------------------------------------------------------------ folders and documents
 
     def folder(self, key: str, partition: str) -> str:
         """Address of a folder partition, e.g. ``baseline/lightgbm/universe=pooled/2024-03-04``."""
-        return f"{self._root}/{key}/{partition}"
+        return f"{self.root}/{key}/{partition}"
 
     def write_folder(self, key: str, partition: str, version: str, local: Path) -> Written:
-        """Store a local folder's files under their version, then point the partition at it in one atomic step."""
+        """Store a local folder's files under their version, then point the partition at it in one atomic step.
+
+        Raises
+        ------
+        LakeError
+            If the disk is full or the store refuses; the partition still points at the version before.
+        """
         target = self.folder(key, partition)
         names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
         with self._lock(f"{key}/{partition}"):
@@ -233,38 +295,49 @@ class Lake:
         local = scratch / key / partition / pointer["version"]
         for name in pointer["files"]:
             (local / name).parent.mkdir(parents=True, exist_ok=True)
-            (local / name).write_bytes(self._files.cat_file(f"{target}/{pointer['version']}/{name}"))
+            (local / name).write_bytes(self.file_system.cat_file(f"{target}/{pointer['version']}/{name}"))
         return local
 
     def as_ofs(self, key: str, universe: str) -> list[str]:
         """As-of dates with a stored folder, ascending."""
-        found = self._files.glob(f"{self._root}/{key}/universe={universe}/*/current.json")
-        return sorted(str(path).split("/")[-2] for path in found)
+        place = f"{self.root}/{key}/universe={universe}/"
+        found = (str(path).removeprefix(place).split("/") for path in self.file_system.find(place))
+        return sorted(parts[0] for parts in found if parts[1:] == ["current.json"])
 
     def frame_keys(self) -> list[str]:
         """Asset keys that hold frames, e.g. ``bars`` and ``baseline/predictions``."""
-        found = self._files.find(self._root) if self._files.exists(self._root) else []
-        paths = (str(path)[len(self._root) + 1 :] for path in found if str(path).endswith(".parquet"))
-        return sorted({path.split("/symbol=")[0] for path in paths if "/symbol=" in path})
+        return sorted(self._frame_keys(""))
 
-    # ------------------------------------------------------------------ commit
+    def _frame_keys(self, place: str) -> Iterator[str]:
+        names = self._folders(place)
+        symbols = (name.removeprefix("symbol=") for name in names if name.startswith("symbol="))
+        if any(self._partitions(place, symbol) for symbol in symbols):
+            yield place
+        for name in names:
+            if "=" not in name:
+                yield from self._frame_keys(f"{place}/{name}".removeprefix("/"))
+
+    # ------------------------------------------------------------------ files
+
+    def _names(self, place: str) -> list[str]:
+        return [str(entry["name"]).rsplit("/", 1)[1] for entry in self._list(place) if entry["type"] == "file"]
+
+    def _folders(self, place: str) -> list[str]:
+        return [str(entry["name"]).rsplit("/", 1)[1] for entry in self._list(place) if entry["type"] == "directory"]
+
+    def _list(self, place: str) -> list[dict[str, Any]]:
+        try:
+            return list(self.file_system.ls(f"{self.root}/{place}".rstrip("/"), detail=True))
+        except FileNotFoundError:
+            return []
 
     def _commit(self, path: str, content: bytes) -> None:
         try:
-            if not self.is_local:
-                self._files.pipe_file(path, content)
-                return
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            part = path + _PART
-            with open(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-            _sync_directory(os.path.dirname(path))
-        except OSError as error:
             if self.is_local:
-                Path(path + _PART).unlink(missing_ok=True)
+                replace_file(Path(path), content, Path(f"{path}.part"))
+            else:
+                self.file_system.pipe_file(path, content)
+        except Exception as error:  # each object store raises errors of its own
             raise LakeError(
                 f"{path} could not be written: {error}. What was stored before is untouched; "
                 "make room or mend access, then run the same partitions again."
@@ -272,23 +345,30 @@ class Lake:
 
     def _read_json(self, path: str) -> dict[str, Any] | None:
         try:
-            return dict(json.loads(self._files.cat_file(path)))
+            return dict(json.loads(self.file_system.cat_file(path)))
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise LakeError(f"{path} is not what was written there: {error}. {_MEND}") from error
+        except Exception as error:  # each object store raises errors of its own
+            raise LakeError(f"{path} could not be read: {error}. Mend the lake's address or access to it.") from error
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
-        """Hold an advisory lock; the system releases it when the process ends, however it ends."""
-        digest = hashlib.sha256(f"{self.url}/{name}".encode()).hexdigest()[:24]
-        self.locks.mkdir(parents=True, exist_ok=True)
-        with open(self.locks / digest, "w") as handle:
+        """Hold an advisory lock; the system releases it when the process ends, however it ends.
+
+        Names share a fixed number of lock files, so that these do not pile up; nobody ever holds two.
+        """
+        slot = int.from_bytes(hashlib.sha256(f"{self.url}/{name}".encode()).digest()[:8]) % _LOCKS
+        try:
+            self.locks.mkdir(parents=True, exist_ok=True)
+            handle = (self.locks / f"{slot:02x}").open("w")
+        except OSError as error:
+            raise LakeError(f"{self.locks} cannot hold lock files: {error}; make room or mend access.") from error
+        with handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
 
-def _sync_directory(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
