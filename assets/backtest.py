@@ -54,7 +54,8 @@ def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition,
             written = lake.write_folder(plan.key("backtest"), f"range={choices.id}", made, folder)
         report(plan.key("backtest"), choices.id, "", f"{result.trades.height} trades")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(made), metadata={**_metadata(result), "path": dg.MetadataValue.path(written.path)}
+            data_version=dg.DataVersion(made),
+            metadata={**_metadata(result), "path": dg.MetadataValue.path(written.path)},
         )
 
     return asset, version

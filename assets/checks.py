@@ -25,9 +25,7 @@ _AUDITED_BARS = 2_000
 _MINIMUM_CLASS_SHARE = 0.02
 
 
-def data_checks(
-    universe: Universe, interval: Interval, label_sets: list[LabelSet]
-) -> list[dg.AssetChecksDefinition]:
+def data_checks(universe: Universe, interval: Interval, label_sets: list[LabelSet]) -> list[dg.AssetChecksDefinition]:
     """Make the checks of one interval's data assets."""
     bars, features = (data_key(universe, name, interval) for name in ("bars", "features"))
     checks = [
@@ -39,7 +37,10 @@ def data_checks(
     ]
     for label_set in label_sets:
         key = data_key(universe, label_set.name, interval)
-        checks += [schema_check(universe, key, label_columns(label_set)), balance_check(universe, key, label_set, interval)]
+        checks += [
+            schema_check(universe, key, label_columns(label_set)),
+            balance_check(universe, key, label_set, interval),
+        ]
     return checks
 
 
@@ -61,12 +62,8 @@ def schema_check(universe: Universe, key: str, table: Table) -> dg.AssetChecksDe
 def completeness_check(universe: Universe, key: str, interval: Interval) -> dg.AssetChecksDefinition:
     """Count missing bars per symbol and day."""
 
-    @dg.asset_check(
-        asset=asset_key(key), name="completeness", description="Bars missing, per symbol and day."
-    )
-    def check(
-        lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]
-    ) -> dg.AssetCheckResult:
+    @dg.asset_check(asset=asset_key(key), name="completeness", description="Bars missing, per symbol and day.")
+    def check(lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]) -> dg.AssetCheckResult:
         stored = lake.partitions(key, universe.symbols)
         start = max(stored[0].start, midnight(universe.start))
         end = min(stored[-1].end, universe.horizon(clock()))
@@ -91,9 +88,7 @@ def freshness_check(universe: Universe, key: str, interval: Interval) -> dg.Asse
     """Tell how old the latest bar is, against what could exist now."""
 
     @dg.asset_check(asset=asset_key(key), name="freshness", description="Age of the latest bar.")
-    def check(
-        lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]
-    ) -> dg.AssetCheckResult:
+    def check(lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]) -> dg.AssetCheckResult:
         horizon = universe.horizon(clock())
         window, frame = _latest(lake, key, universe)
         last = frame.group_by("symbol").agg(pl.col("open_time").max() + duration(interval)).sort("symbol")
@@ -161,4 +156,3 @@ def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: I
 def _latest(lake: Lake, key: str, universe: Universe) -> tuple[Window, pl.DataFrame]:
     window = lake.partitions(key, universe.symbols)[-1]
     return window, lake.require(key, universe.symbols, window.start, window.end)
-

@@ -27,8 +27,6 @@ from nightfold.spec import fingerprint
 from resources.lake import Lake
 
 
-
-
 def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/ensemble`, and return it with its code version."""
     spec = plan.experiment.ensemble

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import AsOfPartition, as_of_partitions, selected_as_ofs
+from assets.partitions import POOLED, AsOfPartition, as_of_partitions, selected_as_ofs
 from nightfold.experiment import Experiment
 from nightfold.features.select import max_lookback
 from nightfold.interval import Interval
@@ -21,7 +21,7 @@ from nightfold.spec import fingerprint
 from nightfold.splits.as_of import reach
 from nightfold.training import Sample, join_rows, sample
 from nightfold.universe import Universe
-from nightfold.window import midnight
+from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
 
@@ -65,6 +65,10 @@ class Plan:
     def key(self, stage: str) -> str:
         """Lake and asset key of one of its stages."""
         return f"{self.name}/{stage}"
+
+    def universe_key(self, symbol: str) -> str:
+        """Key of the `universe` dimension under which a symbol's models lie."""
+        return POOLED if self.experiment.pooling == POOLED else symbol
 
     def data(self, name: str) -> str:
         """Lake and asset key of a data asset at its interval."""
@@ -145,10 +149,9 @@ def in_force(
 
     A model is in force from its as-of until the next stored one, and never longer than ``lifetime``.
     """
-    stored = [(as_of, midnight(datetime.fromisoformat(as_of).date())) for as_of in lake.as_ofs(key, universe)]
+    stored = [(as_of, parse_moment(as_of, "as_of")) for as_of in lake.as_ofs(key, universe)]
     for place, (as_of, begins) in enumerate(stored):
         replaced = stored[place + 1][1] if place + 1 < len(stored) else end
         first, last = max(begins, start), min(replaced, begins + lifetime, end)
         if first < last:
             yield as_of, first, last
-

@@ -28,14 +28,13 @@ class Line:
 
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]
     checks: Sequence[dg.AssetChecksDefinition]
+    label_sets: Mapping[str, LabelSet]
     plans: Mapping[str, Plan]
     layers: Mapping[str, Sequence[str]]
     """Layer, or `experiment_layer`, to asset keys: `ingest`, `research`, `baseline_train`, ..."""
 
 
-def build_line(
-    universe: Universe, label_sets: Mapping[str, LabelSet], experiments: Mapping[str, Experiment]
-) -> Line:
+def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experiments: Mapping[str, Experiment]) -> Line:
     """Make every asset.
 
     Parameters
@@ -69,14 +68,12 @@ def build_line(
         plan = Plan(experiment, universe, label_set, {**known, "labels": known[label_set.name]})
         plans[name] = plan
         assets += _experiment_assets(plan, layers)
-    return Line(assets, checks, plans, layers)
+    return Line(assets, checks, label_sets, plans, layers)
 
 
 def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.AssetsDefinition]:
     split, split_version = splits(plan)
-    members = {
-        member: model(plan, member, choice, split_version) for member, choice in plan.experiment.models.items()
-    }
+    members = {member: model(plan, member, choice, split_version) for member, choice in plan.experiment.models.items()}
     blended, blend_version = ensemble(plan, {member: version for member, (_, version) in members.items()})
     predicted, predictions_version = predictions(plan, blend_version)
     traded, backtest_version = backtest(plan, predictions_version)

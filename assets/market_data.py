@@ -170,4 +170,6 @@ def _clean(
         if fetched != interval:
             whole = window.end if window.end <= horizon else None
             bars = resample_bars(bars, fetched, interval, window.start, whole)
-        yield Piece(partition.symbol, window, bars, {f"repairs/{name}": n for name, n in report.items() if name != "rows"})
+        yield Piece(
+            partition.symbol, window, bars, {f"repairs/{name}": n for name, n in report.items() if name != "rows"}
+        )

@@ -1,4 +1,4 @@
-"""Out-of-sample predictions: each bar by the model in force at its close, none by a later one."""
+"""Out-of-sample predictions: each bar by the model in force as it opened, none by a later one."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,9 +12,8 @@ from assets.ensemble import InForce, load_ensemble
 from assets.experiment import Plan, in_force
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
-from assets.partitions import POOLED, DataPartition, as_of_to_data, data_partitions, selected_data
+from assets.partitions import DataPartition, as_of_to_data, data_partitions, selected_data
 from nightfold.forecast import forecast, predictions_table
-from nightfold.interval import duration
 from nightfold.schema import KEY, Table
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
@@ -31,9 +30,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
     @dg.asset(
         **plan.common("predictions", "predict"),
         deps=[
-            dg.AssetDep(
-                asset_key(plan.key("ensemble")), partition_mapping=as_of_to_data(plan.universe, experiment)
-            ),
+            dg.AssetDep(asset_key(plan.key("ensemble")), partition_mapping=as_of_to_data(plan.universe, experiment)),
             asset_key(plan.data("features")),
             asset_key(plan.data(plan.label_set.name)),
         ],
@@ -61,17 +58,11 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
 
         for partition in partitions:
             symbol, window = partition.symbol, partition.window
-            universe = POOLED if plan.experiment.pooling == POOLED else symbol
-            step = duration(plan.interval)
+            universe = plan.universe_key(symbol)
             models = [
                 (ensemble(universe, as_of), first, last)
                 for as_of, first, last in in_force(
-                    lake,
-                    plan.key("ensemble"),
-                    universe,
-                    window.start + step,
-                    window.end + step,
-                    plan.experiment.model_lifetime,
+                    lake, plan.key("ensemble"), universe, window.start, window.end, plan.experiment.model_lifetime
                 )
                 if symbol in plan.symbols
             ]
@@ -79,6 +70,6 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
             features = lake.require(plan.data("features"), *span, [*KEY, *plan.features])
             volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
-            frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features, step))
+            frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features))
             predicted = frame.height - frame["as_of"].null_count()
             yield Piece(symbol, window, frame, {"predicted_rows": predicted})

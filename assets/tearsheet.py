@@ -28,7 +28,9 @@ class TearsheetConfig(BacktestRange, dg.Config):
 
 def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
     """Make `e/tearsheet`."""
-    version = plan.version(1, plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version)
+    version = plan.version(
+        1, plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version
+    )
 
     @dg.asset(
         **plan.common("tearsheet", "evaluate"),

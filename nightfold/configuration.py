@@ -1,13 +1,15 @@
 """Settings files, YAML or JSON, read into specs with errors that name file, key, value and what is allowed."""
 
 import json
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from nightfold.errors import ConfigError
+from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.experiment import Experiment
 from nightfold.models.catalog import MODELS
 from nightfold.spec import Spec
@@ -15,6 +17,7 @@ from nightfold.spec import Spec
 S = TypeVar("S", bound=Spec)
 
 _ENDINGS = (".yaml", ".yml", ".json")
+_SHOWN = 100
 
 
 def load_spec(path: Path, spec: type[S], **defaults: Any) -> S:
@@ -34,86 +37,186 @@ def load_spec(path: Path, spec: type[S], **defaults: Any) -> S:
     ConfigError
         With file, key, value and what is allowed, for every fault.
     """
-    settings = read_mapping(path)
-    try:
-        return spec.model_validate({**defaults, **settings})
-    except ValidationError as error:
-        raise ConfigError("\n".join(_fault(path, fault) for fault in error.errors())) from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return _build(str(path), spec, {**defaults, **read_mapping(path)})
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Parse a settings file into plain data.
+def load_specs(path: Path, spec: type[S]) -> dict[str, S]:
+    """Read a file of several specs of one kind: names, each with its settings or none.
 
     Raises
     ------
     ConfigError
-        If the file is absent, broken, or not a mapping.
+        With file, name, key, value and what is allowed, for the first name that is wrong.
+    """
+    found = {}
+    for name, settings in read_mapping(path).items():
+        if not isinstance(settings, dict | None):
+            raise ConfigError(f"{path}: `{name}` is {_shown(settings)}; it must be a mapping of settings, or empty.")
+        found[name] = _build(f"{path}: {name}", spec, {"name": name, **(settings or {})})
+    return found
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Parse a settings file into plain data; a `$schema` line for editors is left out.
+
+    Raises
+    ------
+    ConfigError
+        If the file is absent, broken, or not a mapping, or has a key twice.
     """
     if path.suffix not in _ENDINGS:
         raise ConfigError(f"{path} ends in {path.suffix!r}; a settings file ends in {', '.join(_ENDINGS)}.")
     try:
-        text = path.read_text()
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        text = path.read_text(encoding="utf-8")
+        # The loader is PyYAML's safe one, with a check added.
+        content = _read_json(text) if path.suffix == ".json" else yaml.load(text, _StrictLoader)  # noqa: S506
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
+        kind = "JSON" if path.suffix == ".json" else "YAML"
+        raise ConfigError(f"{path} is not valid {kind}: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds {type(content).__name__}; it must hold one mapping of settings.")
-    return content
+        found = "nothing" if content is None else f"a {type(content).__name__}"
+        raise ConfigError(f"{path} holds {found}; it must hold one mapping of settings.")
+    return {key: value for key, value in content.items() if key != "$schema"}
 
 
-def load_experiments(folder: Path) -> dict[str, Experiment]:
+def load_experiments(folder: Path, check: Callable[[Experiment], None] = lambda _: None) -> dict[str, Experiment]:
     """Read every experiment file of a folder, by name.
+
+    Parameters
+    ----------
+    folder
+        Where they lie; files whose name begins with a dot or ends otherwise are left alone.
+    check
+        What else an experiment must keep to; it raises `ConfigError`.
 
     Raises
     ------
     ConfigError
-        If a file is wrong or two files have one name.
+        If there is no such folder, a file is wrong, or two files have one name.
     """
-    found: dict[str, Experiment] = {}
-    for path in sorted(p for p in folder.iterdir() if p.suffix in _ENDINGS):
-        experiment = load_experiment(path)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; it must hold one file an experiment.")
+    found: dict[str, tuple[Path, Experiment]] = {}
+    for path in sorted(p for p in folder.iterdir() if p.suffix in _ENDINGS and not p.name.startswith(".")):
+        experiment = load_experiment(path, check)
         if experiment.name in found:
-            raise ConfigError(f"{path}: the name {experiment.name!r} is taken by another file; give it its own.")
-        found[experiment.name] = experiment
-    return found
+            other = found[experiment.name][0].name
+            raise ConfigError(f"{path}: the name {experiment.name!r} is taken by {other}; give it one of its own.")
+        found[experiment.name] = (path, experiment)
+    return {name: experiment for name, (_, experiment) in found.items()}
 
 
-def load_experiment(path: Path) -> Experiment:
-    """Read one experiment file; its name is the file's unless it says another."""
-    return load_spec(path, Experiment, name=path.name.split(".")[0])
+def load_experiment(path: Path, check: Callable[[Experiment], None] = lambda _: None) -> Experiment:
+    """Read one experiment file; its name is the file's unless it says another.
+
+    Raises
+    ------
+    ConfigError
+        With file, key, value and what is allowed.
+    """
+    experiment = load_spec(path, Experiment, name=path.name.split(".")[0])
+    try:
+        check(experiment)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return experiment
 
 
 def experiment_schema() -> dict[str, Any]:
     """JSON schema of an experiment file, for editors."""
     schema = Experiment.model_json_schema()
-    schema["required"] = [key for key in schema["required"] if key != "name"]
     definitions = schema["$defs"]
-    members = []
-    for name, entry in MODELS.items():
-        member = entry.spec.model_json_schema(ref_template="#/$defs/{model}")
-        definitions |= member.pop("$defs", {})
-        member["properties"]["model"] = {"const": name, "description": "Name in the model catalog."}
-        members.append(member)
-    schema["properties"]["models"] = {
-        "type": "object",
-        "minProperties": 1,
-        "description": "Members by name; a member named like a catalog entry needs no `model` line.",
-        "additionalProperties": {"anyOf": [*members, {"type": "null"}]},
+    members = {name: _member_schema(name, definitions) for name in MODELS}
+    named = [{**member, "required": ["model"]} for member in members.values()]
+    schema["required"] = [key for key in schema["required"] if key != "name"]
+    schema["properties"] |= {
+        "$schema": {"type": "string", "description": "Address of this schema, for editors."},
+        "models": {
+            "type": "object",
+            "minProperties": 1,
+            "description": "Members by name; a member named like a catalog entry needs no `model` line.",
+            "properties": {name: {"anyOf": [member, *named, {"type": "null"}]} for name, member in members.items()},
+            "additionalProperties": {"anyOf": named},
+        },
     }
-    definitions.pop("ModelChoice", None)
-    definitions.pop("ModelSpec", None)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Nightfold experiment", **schema}
+    for unused in ("ModelChoice", "ModelSpec"):
+        definitions.pop(unused, None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Nightfold experiment"}
 
 
-def _fault(path: Path, fault: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"] if part != "function-after") or "the file"
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: `{key}` is not a setting; check its spelling, `nightfold experiments schema` lists all."
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    value = fault.get("input")
-    shown = "" if isinstance(value, dict) or fault["type"] == "missing" else f" is {value!r}"
-    return f"{path}: `{key}`{shown}: {message}"
+def _member_schema(model: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    member = MODELS[model].spec.model_json_schema()
+    definitions |= member.pop("$defs", {})
+    line = {"const": model, "description": "Name in the model catalog."}
+    return {**member, "properties": {"model": line, **member["properties"]}}
+
+
+def describe_faults(where: str, error: ValidationError, spec: type[BaseModel]) -> str:
+    """Put what pydantic found into sentences, one a line, that name key, value and what is allowed."""
+    return "\n".join(f"{where}: {_fault(fault, spec)}" for fault in error.errors())
+
+
+def _build(where: str, spec: type[S], settings: dict[str, Any]) -> S:
+    try:
+        return spec.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(describe_faults(where, error, spec)) from error
+
+
+def _fault(fault: ErrorDetails, spec: type[BaseModel]) -> str:
+    place = fault["loc"]
+    key = f"`{'.'.join(str(part) for part in place)}`" if place else ""
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{key}: {UnknownNameError('setting', str(place[-1]), _settings_at(spec, place[:-1]))}"
+        case "missing":
+            return f"{key} is missing; it has no default."
+        case "value_error":  # raised by a spec itself, in a whole sentence
+            message = fault["msg"].removeprefix("Value error, ")
+            return message if message.startswith(key) else f"{key}: {message}"
+        case _:
+            return f"{key or 'it'} is {_shown(fault['input'])}: {fault['msg'][:1].lower()}{fault['msg'][1:]}."
+
+
+def _settings_at(spec: type[BaseModel], place: tuple[int | str, ...]) -> set[str]:
+    """Names of the settings that may stand at a place of a file."""
+    if place and place[0] == "models":
+        return {"model"}.union(*(entry.spec.model_fields for entry in MODELS.values()))
+    for part in place:
+        field = spec.model_fields.get(str(part))
+        parts = [field.annotation, *get_args(field.annotation)] if field else []
+        nested = [each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)]
+        spec = nested[0] if nested else spec
+    return set(spec.model_fields)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
+
+
+def _read_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands there twice")
+    return dict(pairs)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without the licence to say a thing twice, where the last one silently wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)

@@ -1,6 +1,7 @@
 """An experiment: one file that says what is predicted, from what, by which models, and how it is judged."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,14 +15,17 @@ from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.features.select import FeatureSelection
 from nightfold.interval import Interval
-from nightfold.models.catalog import MODELS
+from nightfold.labels.table import LabelSet
+from nightfold.models.catalog import find_model
 from nightfold.models.contract import ModelSpec
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec
 from nightfold.tearsheet.gates import Gates
+from nightfold.universe import Universe
 from nightfold.window import Length
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+OWNER = r"^(team:[A-Za-z0-9._-]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)$"
 STAGES = frozenset(
     {
         *("raw_bars", "bars", "features", "labels", "barrier_params", "splits", "tuning", "ensemble", "predictions"),
@@ -29,6 +33,9 @@ STAGES = frozenset(
         *("market_data", "operations", "nightfold", "exchange"),
     }
 )
+"""Stages and groups of assets: no experiment and no model may be called so."""
+CATALOGS = frozenset({"main", "memory", "temp", "system", "information_schema", "pg_catalog"})
+"""What SQL calls its own: an experiment is a schema there."""
 
 
 class Target(Spec):
@@ -39,37 +46,42 @@ class Target(Spec):
     label_set: str = "labels"
     """The label set of `configs/labels.yaml` it comes from."""
     horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
-    """Bars to the vertical barrier; one model each."""
+    """Bars to the vertical barrier, ascending; one model each."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _check_horizons(cls, horizons: list[int]) -> list[int]:
+        if horizons != sorted(set(horizons)):
+            raise ConfigError(f"`horizons` is {horizons}; each may stand there once, in ascending order.")
+        return horizons
 
 
 class ModelChoice(Spec):
-    """One member: an entry of the model catalog with its settings."""
+    """One member: an entry of the model catalog with its settings, which stand beside its name in the file."""
 
     model: str
     """Name in the catalog; `nightfold models` lists them."""
     spec: SerializeAsAny[ModelSpec]
     """The entry's own settings."""
 
-
-def choose_model(name: str, value: Any) -> ModelChoice:
-    """Build a member from its lines in the file: settings of the entry named `model`, by default the member's name."""
-    if isinstance(value, ModelChoice):
-        return value
-    settings = dict(value or {})
-    model = settings.pop("model", name)
-    if model not in MODELS:
-        raise UnknownNameError("model", model, MODELS)
-    return ModelChoice(model=model, spec=MODELS[model].spec.model_validate(settings))
+    @model_validator(mode="before")
+    @classmethod
+    def _read_settings(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "model" not in value or isinstance(value.get("spec"), ModelSpec):
+            return value
+        settings = dict(value)
+        entry = find_model(settings.pop("model"))
+        return {"model": entry.name, "spec": entry.spec.model_validate(settings)}
 
 
 class Experiment(Spec):
     """The settings of one file in `configs/experiments/`."""
 
     name: str
-    """`[a-z0-9_]+`, by default the file's name; it names the group of assets."""
+    """Letters, digits and _, by default the file's name; it names the group of assets."""
     description: str = ""
     """One or two sentences for the report and the asset graph."""
-    owner: str | None = None
+    owner: Annotated[str, Field(pattern=OWNER)] | None = None
     """An e-mail address, or `team:name`."""
     interval: Interval | None = None
     """Bars used; none: the universe's default interval. Horizons count these bars."""
@@ -100,10 +112,14 @@ class Experiment(Spec):
 
     @field_validator("models", mode="before")
     @classmethod
-    def _choose_models(cls, models: Any) -> Any:
+    def _name_models(cls, models: Any) -> Any:
+        """Let a member without a `model` line be the entry of its own name."""
         if not isinstance(models, dict):
             return models
-        return {name: choose_model(name, value) for name, value in models.items()}
+        return {
+            name: {"model": name, **(value or {})} if isinstance(value, dict | None) else value
+            for name, value in models.items()
+        }
 
     @field_validator("symbols")
     @classmethod
@@ -112,18 +128,48 @@ class Experiment(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> "Experiment":
+        taken = {"experiment": STAGES | CATALOGS, "model": STAGES}
         for kind, name in [("experiment", self.name), *(("model", name) for name in self.models)]:
-            if not NAME.fullmatch(name) or name in STAGES:
+            if not NAME.fullmatch(name) or name in taken[kind]:
                 raise ConfigError(
-                    f"the {kind} name is {name!r}; it must be lower-case letters, digits and _, start with a letter, "
-                    "and not be the name of a stage or a data group."
+                    f"the {kind} name is {name!r}; it must be lower-case letters, digits and _, begin with a letter, "
+                    f"and be none of {', '.join(sorted(taken[kind]))}."
                 )
+        self.ensemble.chosen(self.models)
         if self.strategy.horizon not in self.target.horizons:
             raise ConfigError(
                 f"`strategy.horizon` is {self.strategy.horizon}; it must be one of `target.horizons`, "
                 f"{self.target.horizons}."
             )
         return self
+
+    def check_against(self, universe: Universe, label_sets: Mapping[str, LabelSet]) -> None:
+        """See that what the experiment asks for is there.
+
+        Raises
+        ------
+        ConfigError
+            If a symbol, interval, label set or horizon is not, or the first as-of lies outside the universe's range.
+        """
+        self.traded(universe.symbols)
+        if self.name in label_sets:
+            raise ConfigError(f"the experiment name is {self.name!r}, which is a label set's; give it one of its own.")
+        if self.interval not in {None, *universe.intervals}:
+            raise ConfigError(f"`interval` is {self.interval!r}; the universe has {', '.join(universe.intervals)}.")
+        if self.target.label_set not in label_sets:
+            raise UnknownNameError("`target.label_set`", self.target.label_set, label_sets)
+        offered = label_sets[self.target.label_set].horizons
+        missing = [horizon for horizon in self.target.horizons if horizon not in offered]
+        if missing:
+            raise ConfigError(
+                f"`target.horizons` has {missing}; label set `{self.target.label_set}` has {offered}. "
+                "Add them there, or leave them out here."
+            )
+        if not universe.start < self.first_as_of < (universe.end or date.max):
+            raise ConfigError(
+                f"`first_as_of` is {self.first_as_of}; bars run from {universe.start} to {universe.end or 'now'}, and "
+                "it must lie between, with the days before it to train on."
+            )
 
     def universe_keys(self, symbols: list[str]) -> list[str]:
         """Keys of the `universe` dimension: one pooled key, or one a symbol."""
@@ -150,5 +196,3 @@ class Experiment(Spec):
     def model_lifetime(self) -> timedelta:
         """`max_model_age` as a length of time."""
         return timedelta(days=self.max_model_age)
-
-

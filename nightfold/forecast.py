@@ -1,7 +1,7 @@
 """Predictions out of sample: which model speaks for which bar, and the table they make."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -63,22 +63,20 @@ def forecast(
     models: Iterable[tuple[Forecaster, datetime, datetime]],
     horizons: Sequence[int],
     names: Sequence[str],
-    interval: timedelta,
 ) -> pl.DataFrame:
-    """Let each model forecast the bars that close while it is in force.
+    """Let each model forecast the bars that open while it is in force.
 
     Parameters
     ----------
     rows
         ``symbol``, ``open_time``, ``volatility`` and the features, one row a bar.
     models
-        Each with the first moment it is in force and the first it no longer is; they do not overlap.
+        Each with the first moment it is in force and the first it no longer is; they do not overlap. The bar that
+        closes as a model comes into force is still its predecessor's: it belongs to the day before.
     horizons
         Bars ahead.
     names
         Features that must all be known; a row that lacks one has no prediction.
-    interval
-        Length of a bar.
 
     Returns
     -------
@@ -86,10 +84,9 @@ def forecast(
         One row per row of ``rows`` in their order; null where no model was in force or a feature is unknown.
     """
     complete = rows.select(pl.all_horizontal(pl.col(names).is_not_null())).to_series()
-    closes = rows["open_time"] + interval
     parts = []
     for model, first, last in models:
-        chosen = rows.filter(complete & closes.is_between(first, last, closed="left"))
+        chosen = rows.filter(complete & pl.col("open_time").is_between(first, last, closed="left"))
         if chosen.height:
             parts.append(_spoken(model, chosen, horizons))
     key = rows.select("symbol", "open_time", "volatility")

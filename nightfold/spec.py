@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 class Spec(BaseModel):
     """Base of all parameter sets: immutable, refusing unknown keys, documented field by field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, field_v
 
 from nightfold.bars.symbol import normalize_symbol
 from nightfold.errors import ConfigError
-from nightfold.interval import Interval
+from nightfold.interval import Interval, milliseconds
 from nightfold.source import SimulatedSource, Source, parse_source
 from nightfold.spec import Spec
 
@@ -47,7 +47,7 @@ class Universe(Spec):
     """First day, UTC."""
     end: date | None = None
     """Day after the last one; none: up to now."""
-    intervals: list[Interval] = ["5m"]
+    intervals: list[Interval] = Field(default=["5m"], min_length=1)
     """The first is the default one; each makes its own bars, features and labels."""
     source_interval: Interval | None = None
     """What the source delivers where that is finer; bars are resampled from it."""
@@ -65,6 +65,18 @@ class Universe(Spec):
     def _check_range(self) -> "Universe":
         if self.end is not None and self.end <= self.start:
             raise ConfigError(f"`end` is {self.end}; it must be after `start`, {self.start}.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_intervals(self) -> "Universe":
+        if len(set(self.intervals)) < len(self.intervals):
+            raise ConfigError(f"`intervals` is {self.intervals}; each may stand there once.")
+        finest = self.source_interval
+        uneven = [each for each in self.intervals if finest and milliseconds(each) % milliseconds(finest)]
+        if uneven:
+            raise ConfigError(
+                f"`source_interval` is {finest!r}; {', '.join(uneven)} cannot be made of it. It must be the finest."
+            )
         return self
 
     @property

@@ -1,30 +1,43 @@
 """The nightly retrain: a schedule starts the first layer, each success starts the next, a failure stops the night."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from assets.line import Line
-from nightfold.universe import Universe
-from pipeline_defs.nightly import LAYERS, Step, next_layer
+from pipeline_defs.nightly import LAYERS, Night, Step, first_layer, next_layer
 from resources.alerts import Alerts
-from resources.lake import Lake
 
 NIGHT_TAG = "nightfold/night"
 PLACE_TAG = "nightfold/night_layer"
+STEP_TAG = "nightfold/night_step"
 STEPS_TAG = "nightfold/night_steps"
 
 _NIGHTLY_CRON = "10 0 * * *"
+_A_NIGHT = timedelta(days=1)
 _FINISHED = [dg.DagsterRunStatus.SUCCESS]
+
+Jobs = Mapping[str, UnresolvedAssetJobDefinition]
 
 
 def nightly_schedule(
-    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, UnresolvedAssetJobDefinition], *, on: bool
+    night_at: Callable[[datetime], Night], clock: Callable[[], datetime], jobs: Jobs, *, on: bool
 ) -> dg.ScheduleDefinition:
-    """Start a night ten minutes after midnight UTC."""
+    """Start a night ten minutes after midnight UTC.
+
+    Parameters
+    ----------
+    night_at
+        Makes the night of a moment.
+    clock
+        The time it is: of several nights that were missed, only the last is made up for, and it covers the others.
+    jobs
+        Jobs by name.
+    on
+        Whether the schedule starts switched on.
+    """
 
     @dg.schedule(
         name="nightly",
@@ -35,18 +48,19 @@ def nightly_schedule(
         description="New bars, features and labels, tonight's models, predictions, reports: layer after layer.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        now = context.scheduled_execution_time
-        steps = LAYERS[0](line, universe, lake, now)
+        night = night_at(context.scheduled_execution_time)
+        if clock() - night.now >= _A_NIGHT:
+            yield dg.SkipReason("a later night covers this one.")
+            return
+        steps = first_layer(night)
         if not steps:
-            yield dg.SkipReason(f"all bars up to {universe.horizon(now):%Y-%m-%d %H:%M} are there.")
-        yield from requests(0, steps, now)
+            yield dg.SkipReason(f"everything up to {night.universe.horizon(night.now):%Y-%m-%d %H:%M} is there.")
+        yield from requests(0, steps, night.now)
 
     return nightly
 
 
-def next_layer_sensor(
-    line: Line, universe: Universe, lake: Lake, jobs: Mapping[str, UnresolvedAssetJobDefinition]
-) -> dg.SensorDefinition:
+def next_layer_sensor(night_at: Callable[[datetime], Night], alerts: Alerts, jobs: Jobs) -> dg.SensorDefinition:
     """Start the next layer of a night when every run of the one before has succeeded."""
 
     @dg.run_status_sensor(
@@ -65,12 +79,16 @@ def next_layer_sensor(
             return
         layer = {NIGHT_TAG: tags[NIGHT_TAG], PLACE_TAG: tags[PLACE_TAG]}
         done = context.instance.get_runs(dg.RunsFilter(tags=layer, statuses=_FINISHED))
-        waiting = set(json.loads(tags[STEPS_TAG])) - {run.tags["dagster/run_key"] for run in done}
+        waiting = set(json.loads(tags[STEPS_TAG])) - {run.tags[STEP_TAG] for run in done}
         if waiting:
             yield dg.SkipReason(f"the layer still waits for {', '.join(sorted(waiting))}.")
             return
         now = datetime.fromisoformat(tags[NIGHT_TAG])
-        number, steps = next_layer(int(tags[PLACE_TAG]) + 1, line, universe, lake, now)
+        try:
+            number, steps = next_layer(int(tags[PLACE_TAG]) + 1, night_at(now))
+        except Exception as error:
+            alerts.send(f"Nightfold: the night stopped after {context.dagster_run.job_name}", str(error))
+            raise
         if not steps:
             yield dg.SkipReason("the night is over.")
         yield from requests(number, steps, now)
@@ -78,9 +96,7 @@ def next_layer_sensor(
     return sensor
 
 
-def failure_sensor(
-    alerts: Alerts, jobs: Mapping[str, UnresolvedAssetJobDefinition]
-) -> dg.SensorDefinition:
+def failure_sensor(alerts: Alerts, jobs: Jobs) -> dg.SensorDefinition:
     """Say that a night has stopped."""
 
     @dg.run_failure_sensor(
@@ -104,4 +120,4 @@ def requests(number: int, steps: Sequence[Step], now: datetime) -> Iterator[dg.R
     keys = [f"{night}/{number}/{step.job}/{step.first or ''}" for step in steps]
     tags = {NIGHT_TAG: night, PLACE_TAG: str(number), STEPS_TAG: json.dumps(keys)}
     for key, step in zip(keys, steps, strict=True):
-        yield dg.RunRequest(run_key=key, job_name=step.job, tags={**step.tags, **tags})
+        yield dg.RunRequest(run_key=key, job_name=step.job, tags={**step.tags, **tags, STEP_TAG: key})

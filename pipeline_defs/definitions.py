@@ -1,12 +1,14 @@
 """Everything Dagster loads: assets, checks, jobs, schedule, sensors and resources of the chosen environment."""
 
 import warnings
+from functools import partial
 
 import dagster as dg
 
 from assets.line import Line, build_line
 from pipeline_defs.automation import failure_sensor, next_layer_sensor, nightly_schedule
 from pipeline_defs.jobs import layer_jobs
+from pipeline_defs.nightly import Night
 from resources.alerts import Alerts
 from resources.environments import Environment, load_environment
 from resources.io_manager import LakeIOManager
@@ -23,12 +25,13 @@ def build(environment: Environment) -> tuple[dg.Definitions, Line]:
     line = build_line(universe, environment.label_sets, environment.experiments)
     jobs = layer_jobs(line.layers)
     alerts = Alerts(environment.settings.webhook)
+    night_at = partial(Night, line, universe, lake)
     definitions = dg.Definitions(
         assets=line.assets,
         asset_checks=line.checks,
         jobs=list(jobs.values()),
-        schedules=[nightly_schedule(line, universe, lake, jobs, on=environment.settings.nightly)],
-        sensors=[next_layer_sensor(line, universe, lake, jobs), failure_sensor(alerts, jobs)],
+        schedules=[nightly_schedule(night_at, environment.now, jobs, on=environment.settings.nightly)],
+        sensors=[next_layer_sensor(night_at, alerts, jobs), failure_sensor(alerts, jobs)],
         executor=dg.in_process_executor,
         resources={
             "lake": lake,

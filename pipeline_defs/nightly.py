@@ -1,16 +1,23 @@
 """What a night has to do: which layers, over which partitions, in which order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from assets.experiment import Plan
+from assets.keys import data_key
 from assets.line import Line
-from nightfold.interval import INTERVALS, duration
+from nightfold.interval import INTERVALS, Interval, duration
 from nightfold.labels.table import margin
 from nightfold.universe import Universe
-from nightfold.window import Window, midnight, window_of, windows
+from nightfold.window import Window, midnight, parse_moment, window_of, windows
 from resources.lake import Lake
+
+Span = tuple[datetime, datetime]
+
+_INSTANT = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WORTH_A_REPORT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +36,24 @@ class Step:
         return {"dagster/asset_partition_range_start": self.first, "dagster/asset_partition_range_end": self.last}
 
 
-def data_steps(job: str, universe: Universe, symbols: list[str], start: datetime, end: datetime) -> list[Step]:
+def data_steps(job: str, universe: Universe, symbols: Iterable[str], start: datetime, end: datetime) -> list[Step]:
     """Cover the windows that meet a range, for some symbols: one run per block of neighbouring symbols."""
-    covered = list(windows(start, end, universe.grain))
-    if not covered:
-        return []
-    return [
-        Step(job, f"{covered[0].key}|{block[0]}", f"{covered[-1].key}|{block[-1]}")
-        for block in neighbours(symbols, universe.symbols)
-    ]
+    covered = list(windows(max(start, midnight(universe.start)), end, universe.grain))
+    return _blocks(job, covered, symbols, universe.symbols)
 
 
-def as_of_steps(job: str, plan: Plan, universes: list[str], start: datetime, end: datetime) -> list[Step]:
-    """Cover the as-ofs that come into force in a range."""
-    covered = as_ofs(plan, start, end)
-    if not covered:
-        return []
-    known = plan.experiment.universe_keys(plan.universe.symbols)
-    return [
-        Step(job, f"{covered[0].key}|{block[0]}", f"{covered[-1].key}|{block[-1]}")
-        for block in neighbours(universes, known)
-    ]
+def as_of_steps(job: str, plan: Plan, universes: Iterable[str], start: datetime, end: datetime) -> list[Step]:
+    """Cover the as-ofs that begin in ``start <= t < end``: one run per block of neighbouring universe keys."""
+    return _blocks(job, as_ofs(plan, start, end), universes, plan.experiment.universe_keys(plan.universe.symbols))
 
 
 def as_ofs(plan: Plan, start: datetime, end: datetime) -> list[Window]:
-    """As-of windows that begin in ``start <= t < end``, none before the experiment's first."""
-    first = window_of(midnight(plan.experiment.first_as_of), plan.experiment.retrain).start
-    return [w for w in windows(max(start, first), end, plan.experiment.retrain) if w.start >= max(start, first)]
+    """List the as-of windows that begin in ``start <= t < end``, none before the experiment's first."""
+    start = max(start, window_of(midnight(plan.experiment.first_as_of), plan.experiment.retrain).start)
+    return [window for window in windows(start, end, plan.experiment.retrain) if window.start >= start]
 
 
-def neighbours(wanted: list[str], known: list[str]) -> list[list[str]]:
+def neighbours(wanted: Iterable[str], known: Iterable[str]) -> list[list[str]]:
     """Split names into blocks that stand next to each other among the sorted known ones.
 
     Examples
@@ -66,112 +61,195 @@ def neighbours(wanted: list[str], known: list[str]) -> list[list[str]]:
     >>> neighbours(["A", "B", "D"], ["A", "B", "C", "D"])
     [['A', 'B'], ['D']]
     """
-    places = sorted(sorted(known).index(name) for name in wanted)
+    order = sorted(known)
+    places = sorted({order.index(name) for name in wanted})
     blocks: list[list[str]] = []
     for number, place in enumerate(places):
         if number == 0 or place != places[number - 1] + 1:
             blocks.append([])
-        blocks[-1].append(sorted(known)[place])
+        blocks[-1].append(order[place])
     return blocks
 
 
-def ingest(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """New bars: from the last one stored up to now."""
-    return data_steps("ingest", universe, universe.symbols, stored_until(line, universe, lake, "ingest"), universe.horizon(now))
-
-
-def research(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Features and labels: from the oldest that may still be open up to the last bar."""
-    bars, made = (stored_until(line, universe, lake, layer) for layer in ("ingest", "research"))
-    if made >= bars:
+def _blocks(job: str, covered: Sequence[Window], wanted: Iterable[str], known: Iterable[str]) -> list[Step]:
+    """Make one run per block of neighbouring names, over the same windows."""
+    if not covered:
         return []
-    reaches = [margin(plan.label_set)[1] * duration(plan.interval) for plan in line.plans.values()]
-    oldest_open = max(made - 2 * max(reaches, default=timedelta(0)), midnight(universe.start))
-    return data_steps("research", universe, universe.symbols, oldest_open, bars)
+    first, last = covered[0].key, covered[-1].key
+    return [Step(job, f"{first}|{block[0]}", f"{last}|{block[-1]}") for block in neighbours(wanted, known)]
 
 
-def train(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Models whose as-of has begun and which are not there yet."""
-    return [step for plan in line.plans.values() for step in due_as_ofs(plan, lake, now)]
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One night of a deployment: what there is to make, what is stored, and the time it is."""
+
+    line: Line
+    universe: Universe
+    lake: Lake
+    now: datetime
+
+    def until(self, key: str, symbol: str, interval: Interval | None = None) -> datetime | None:
+        """Close of the last stored bar of an asset; None where there is none."""
+        step = duration(interval or interval_of(key, self.universe))
+        for window in reversed(self.lake.partitions(key, [symbol])):
+            stored = self.lake.require(key, [symbol], window.start, window.end, ["open_time"])
+            if stored.height:
+                last: datetime = stored["open_time"].max()  # type: ignore[assignment]  # a time column's maximum
+                return last + step
+        return None
+
+    def made_until(self, key: str, symbol: str) -> datetime:
+        """Close of the last stored bar of a data asset; the universe's start where there is none."""
+        return self.until(key, symbol) or midnight(self.universe.start)
 
 
-def predict(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Predictions: from the last one stored up to the last features, for experiments that have a model."""
-    made = stored_until(line, universe, lake, "research")
-    return [
-        step
-        for plan in line.plans.values()
-        if has_model(plan, lake)
-        for step in data_steps(
-            f"{plan.name}_predict", universe, plan.symbols, predicted_until(plan, universe, lake), made
-        )
-    ]
+# ---------------------------------------------------------------------- the layers of a night
 
 
-def evaluate(line: Line, universe: Universe, lake: Lake, now: datetime) -> list[Step]:
-    """Backtest and tearsheet of every experiment that has a model."""
-    return [Step(f"{plan.name}_evaluate") for plan in line.plans.values() if has_model(plan, lake)]
+def ingest(night: Night) -> list[Step]:
+    """Ask for new bars: of each symbol from the last one stored up to now."""
+    behind: dict[str, list[Span]] = {symbol: [] for symbol in night.universe.symbols}
+    for key in night.line.layers["ingest"]:
+        closed = last_close(night.universe.horizon(night.now), interval_of(key, night.universe))
+        for symbol, spans in behind.items():
+            until = night.made_until(key, symbol)
+            if until < closed:
+                spans.append((until, closed))
+    return _catch_up("ingest", night.universe, behind)
 
 
-LAYERS: tuple[Callable[[Line, Universe, Lake, datetime], list[Step]], ...] = (
-    ingest,
-    research,
-    train,
-    predict,
-    evaluate,
-)
+def research(night: Night) -> list[Step]:
+    """Ask for features and labels: of each symbol from the oldest row that is open up to the last bar."""
+    behind: dict[str, list[Span]] = {symbol: [] for symbol in night.universe.symbols}
+    for key in night.line.layers["research"]:
+        interval = interval_of(key, night.universe)
+        for symbol, spans in behind.items():
+            until = night.made_until(key, symbol)
+            bars = night.made_until(data_key(night.universe, "bars", interval), symbol)
+            if until < bars:
+                spans.append((until - _label_reach(night.line, key, interval), bars))
+    return _catch_up("research", night.universe, behind)
+
+
+def train(night: Night) -> list[Step]:
+    """Ask for the models whose as-of has begun and which are not there yet."""
+    return [step for plan in night.line.plans.values() for step in due_as_ofs(plan, night.lake, night.now)]
+
+
+def predict(night: Night) -> list[Step]:
+    """Ask for predictions: from the last one stored up to the last features, where there is a model."""
+    steps = []
+    for plan in night.line.plans.values():
+        behind: dict[str, list[Span]] = {symbol: [] for symbol in plan.symbols}
+        for symbol, spans in behind.items():
+            made, known = _predicted_until(night, plan, symbol), _predictable_until(night, plan, symbol)
+            if made is not None and made < known:
+                spans.append((made, known))
+        steps += _catch_up(f"{plan.name}_predict", night.universe, behind)
+    return steps
+
+
+def evaluate(night: Night) -> list[Step]:
+    """Ask for backtest and tearsheet of every experiment that has predicted for a day or more."""
+    return [Step(f"{plan.name}_evaluate") for plan in night.line.plans.values() if _is_worth_a_report(night, plan)]
+
+
+LAYERS: tuple[Callable[[Night], list[Step]], ...] = (ingest, research, train, predict, evaluate)
 """The layers of a night in order. Everything that is still open is covered, so a missed night is caught up by the
-next one; each layer is asked of the lake as the layers before it have left it."""
+next one; each layer is asked of the lake as the layers before it have left it. The last one is never done: reports
+are made again whenever it is asked."""
 
 
-def next_layer(
-    place: int, line: Line, universe: Universe, lake: Lake, now: datetime
-) -> tuple[int, list[Step]]:
+def next_layer(place: int, night: Night) -> tuple[int, list[Step]]:
     """Find the first layer from ``place`` on that has something to do; no steps where the night is over."""
     for number in range(place, len(LAYERS)):
-        steps = LAYERS[number](line, universe, lake, now)
+        steps = LAYERS[number](night)
         if steps:
             return number, steps
     return len(LAYERS), []
 
 
-def has_model(plan: Plan, lake: Lake) -> bool:
-    """Whether any as-of of an experiment has its ensemble."""
-    return any(lake.as_ofs(plan.key("ensemble"), key) for key in plan.experiment.universe_keys(plan.universe.symbols))
+def first_layer(night: Night) -> list[Step]:
+    """List the runs of `ingest` that a night begins with; none where all that could be made is there.
 
-
-def stored_until(line: Line, universe: Universe, lake: Lake, layer: str) -> datetime:
-    """Close of the last bar that every asset and symbol of a layer has; the universe's start where one has none."""
-    return min(last_close(lake, key, symbol, universe) for key in line.layers[layer] for symbol in universe.symbols)
-
-
-def predicted_until(plan: Plan, universe: Universe, lake: Lake) -> datetime:
-    """Close of the last bar an experiment has predictions for, or its first as-of."""
-    closes = [last_close(lake, plan.key("predictions"), symbol, universe) for symbol in plan.symbols]
-    return max(min(closes), midnight(plan.experiment.first_as_of))
+    A night in which bars are all there and a later layer is open looks at the last window of bars once more.
+    """
+    steps = ingest(night)
+    if steps or not any(layer(night) for layer in LAYERS[1:-1]):
+        return steps
+    horizon = night.universe.horizon(night.now)
+    return data_steps("ingest", night.universe, night.universe.symbols, horizon - _INSTANT, horizon)
 
 
 def due_as_ofs(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
-    """The as-ofs that have begun by now and have no model yet: tonight's, and those that a missed night left out."""
-    steps = []
-    ends = now + timedelta(microseconds=1) if plan.universe.end is None else plan.universe.horizon(now)
-    begun = as_ofs(plan, midnight(plan.experiment.first_as_of), ends)
-    for universe in plan.experiment.universe_keys(plan.universe.symbols):
+    """List the runs for as-ofs that have begun by now and have no ensemble yet.
+
+    Where a universe key has models, these are all as-ofs after its last one; where it has none, the newest alone: the
+    past before an experiment's first night is a backfill's work.
+    """
+    first, end = midnight(plan.experiment.first_as_of), plan.universe.end
+    begun = as_ofs(plan, first, now + _INSTANT if end is None else min(now + _INSTANT, midnight(end)))
+    known = plan.experiment.universe_keys(plan.universe.symbols)
+    due: dict[tuple[Window, ...], list[str]] = {}
+    for universe in known:
         stored = lake.as_ofs(plan.key("ensemble"), universe)
-        missed = [w for w in begun if w.key not in stored and (not stored or w.key > stored[-1])]
-        wanted = missed if stored else begun[-1:]
-        if wanted:
-            steps.append(Step(f"{plan.name}_train", f"{wanted[0].key}|{universe}", f"{wanted[-1].key}|{universe}"))
-    return steps
+        wanted = [window for window in begun if window.key > stored[-1]] if stored else begun[-1:]
+        due.setdefault(tuple(wanted), []).append(universe)
+    return [step for wanted, keys in due.items() for step in _blocks(f"{plan.name}_train", wanted, keys, known)]
 
 
-def last_close(lake: Lake, key: str, symbol: str, universe: Universe) -> datetime:
-    """Close of the last stored bar of one symbol; the universe's start where there is none."""
-    interval = key.rpartition("/")[0]
-    step = duration(interval if interval in INTERVALS else universe.interval)
-    for window in reversed(lake.partitions(key, [symbol])):
-        stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
-        if stored is not None and stored.height:
-            last: datetime = stored["open_time"].max()  # type: ignore[assignment]  # a time column's maximum
-            return last + step
-    return midnight(universe.start)
+# ---------------------------------------------------------------------- what is open
+
+
+def interval_of(key: str, universe: Universe) -> Interval:
+    """Interval of a data asset: the prefix of its key, else the default one."""
+    prefix = key.rpartition("/")[0]
+    return next((interval for interval in INTERVALS if interval == prefix), universe.interval)
+
+
+def last_close(moment: datetime, interval: Interval) -> datetime:
+    """Close of the last bar that has closed by a moment.
+
+    Examples
+    --------
+    >>> last_close(datetime(2024, 2, 1, 0, 10, tzinfo=UTC), "1h").hour
+    0
+    """
+    return moment - (moment - _EPOCH) % duration(interval)
+
+
+def _catch_up(job: str, universe: Universe, behind: Mapping[str, Sequence[Span]]) -> list[Step]:
+    """Cover what each symbol lacks; symbols that lack the same windows share runs."""
+    together: dict[Span, list[str]] = {}
+    for symbol, spans in behind.items():
+        if spans:
+            first = window_of(min(start for start, _ in spans), universe.grain)
+            last = window_of(max(end for _, end in spans) - _INSTANT, universe.grain)
+            together.setdefault((first.start, last.end), []).append(symbol)
+    return [step for span, symbols in sorted(together.items()) for step in data_steps(job, universe, symbols, *span)]
+
+
+def _label_reach(line: Line, key: str, interval: Interval) -> timedelta:
+    """How far before the last bar a row of an asset may still be open: the longest horizon of labels, else nothing."""
+    label_set = line.label_sets.get(key.rpartition("/")[2])
+    return timedelta(0) if label_set is None else margin(label_set)[1] * duration(interval)
+
+
+def _predicted_until(night: Night, plan: Plan, symbol: str) -> datetime | None:
+    """Close of the last bar that has a prediction, at first the first as-of stored; None where there is no model."""
+    stored = night.lake.as_ofs(plan.key("ensemble"), plan.universe_key(symbol))
+    if not stored:
+        return None
+    begins = parse_moment(stored[0], "as_of")
+    return max(begins, night.until(plan.key("predictions"), symbol, plan.interval) or begins)
+
+
+def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:
+    """Close of the last bar that has all a prediction needs."""
+    return min(night.made_until(plan.data(name), symbol) for name in ("features", plan.label_set.name))
+
+
+def _is_worth_a_report(night: Night, plan: Plan) -> bool:
+    """Whether predictions reach a day beyond the first as-of: before, a report has no return to show."""
+    reached = [until for symbol in plan.symbols if (until := _predicted_until(night, plan, symbol)) is not None]
+    return bool(reached) and max(reached) - midnight(plan.experiment.first_as_of) >= _WORTH_A_REPORT

@@ -1,27 +1,30 @@
 """Which deployment this is: settings files, folders and secrets, read once from the environment."""
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nightfold.configuration import load_experiments, load_spec, read_mapping
+from nightfold.configuration import describe_faults, load_experiments, load_spec, load_specs
 from nightfold.errors import ConfigError
-from nightfold.experiment import Experiment
+from nightfold.experiment import STAGES, Experiment
 from nightfold.labels.table import LabelSet
 from nightfold.source import parse_source
+from nightfold.spec import fingerprint
 from nightfold.universe import Universe
+from resources.commit import replace_file
 from resources.lake import Lake
 from resources.sources.build import build_source
 from resources.sources.protocol import MarketDataSource
 
 PROJECT = Path(__file__).parents[1]
+DATA = Path("data")
+CONFIG = Path("configs")
 
 
 class Settings(BaseSettings):
@@ -29,11 +32,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NIGHTFOLD_", extra="forbid")
 
-    config: Path = Path("configs")
+    config: Path = CONFIG
     """Folder with `universe.yaml`, `labels.yaml` and `experiments/`."""
     source: str | None = None
     """Replaces the universe's source; symbols and range then follow what it holds, where it can tell."""
-    data: Path = Path("data")
+    data: Path = DATA
     """Folder for lake, reports, tracking and caches."""
     lake: str | None = None
     """Address of the lake where it is not in the data folder, such as `s3://bucket/lake`."""
@@ -43,11 +46,6 @@ class Settings(BaseSettings):
     """Address that alerts are posted to."""
     nightly: bool = False
     """Whether the nightly schedule starts switched on."""
-
-    @property
-    def is_default(self) -> bool:
-        """Whether this is the deployment the repository ships."""
-        return self.source is None and self.config == Path("configs")
 
 
 @dataclass(frozen=True)
@@ -78,20 +76,27 @@ class Environment:
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's own storage: one per source, so that partitions of one market never look like another's."""
-        home = PROJECT / "dagster_home"
-        return home if self.settings.is_default else home / self.source.slug
+        """Dagster's own storage: one per lake, so that partitions of one market never look like another's."""
+        home, settings = PROJECT / "dagster_home", self.settings
+        if settings.lake is not None:
+            return home / f"{self.source.slug}-{fingerprint([settings.lake, str(settings.data)])[:6]}"
+        if settings.data != DATA:
+            return self.data / "dagster_home"
+        return home if settings.source is None and settings.config == CONFIG else home / self.source.slug
 
     @property
     def tracking_address(self) -> str:
         """Where MLflow keeps runs."""
         return self.settings.tracking or f"sqlite:///{self.data / 'mlflow.db'}"
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
-        """The lake of this deployment."""
-        url = self.settings.lake or str(self.data / "lake")
-        return Lake(url=url, grain=self.universe.grain, locks=self.data / "locks")
+        """The lake of this deployment; its locks lie beside it, or in the data folder where it is no folder."""
+        given = self.settings.lake
+        if given is not None and "://" in given:
+            return Lake(given, self.universe.grain, self.data / "lake.locks")
+        folder = self.data / "lake" if given is None else _absolute(Path(given))
+        return Lake(str(folder), self.universe.grain, folder.with_name(f"{folder.name}.locks"))
 
     @property
     def lake_identity(self) -> dict[str, str | int]:
@@ -121,69 +126,57 @@ def load_environment(settings: Settings | None = None, now: Callable[[], datetim
     ConfigError
         If a file is wrong; the message names file, key, value and what is allowed.
     """
-    settings = settings or Settings()
+    settings = settings or _read_settings()
     folder = _absolute(settings.config)
     universe = load_spec(folder / "universe.yaml", Universe)
     cache = _absolute(settings.data) / "downloads"
     if settings.source is not None:
         universe = _with_source(universe, settings.source, now, cache)
-    source = build_source(universe.source, now, cache)
-    label_sets = {
-        name: LabelSet.model_validate({"name": name, **(values or {})})
-        for name, values in read_mapping(folder / "labels.yaml").items()
-    }
-    experiments = load_experiments(folder / "experiments")
-    for experiment in experiments.values():
-        _check_against(experiment, universe, label_sets, folder)
-    return Environment(settings, universe, label_sets, experiments, source, now)
+    label_sets = load_specs(folder / "labels.yaml", LabelSet)
+    taken = sorted(set(label_sets) & (STAGES - {"labels"}))
+    if taken:
+        raise ConfigError(f"{folder / 'labels.yaml'}: {taken[0]!r} is the name of a stage; give the label set another.")
+    experiments = load_experiments(folder / "experiments", lambda each: each.check_against(universe, label_sets))
+    return Environment(settings, universe, label_sets, experiments, build_source(universe.source, now, cache), now)
 
 
 def prepare_dagster_home(environment: Environment) -> Path:
     """Make Dagster's folder with the project's `dagster.yaml` in it, and name it to this process and its children."""
     home = environment.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    template = PROJECT / "dagster_home" / "dagster.yaml"
-    if home != template.parent:
-        shutil.copyfile(template, home / "dagster.yaml")
+    template, copy = PROJECT / "dagster_home" / "dagster.yaml", home / "dagster.yaml"
+    if not copy.exists() or copy.read_bytes() != template.read_bytes():
+        replace_file(copy, template.read_bytes(), home / f".dagster.yaml.{os.getpid()}.part")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
 
+def _read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError(describe_faults("environment NIGHTFOLD_...", error, Settings)) from error
+
+
 def _with_source(universe: Universe, text: str, now: Callable[[], datetime], cache: Path) -> Universe:
+    """Take bars from elsewhere: its symbols, where it has none of the universe's, and the range it covers."""
     source = build_source(parse_source(text), now, cache)
     interval = universe.source_interval or universe.interval
     offered = source.symbols(interval)
     wanted = universe.symbols if offered is None else [s for s in universe.symbols if s in offered] or offered
+    if not wanted:
+        raise ConfigError(
+            f"`source` is {text!r}, which has no {interval} bars; set `intervals` or `source_interval` of the universe "
+            "to what is there."
+        )
     spans = [span for symbol in wanted if (span := source.coverage(symbol, interval)) is not None]
     changes: dict[str, object] = {"source": parse_source(text), "symbols": wanted}
-    if spans:
+    if spans and offered is not None:
         changes |= {"start": min(s for s, _ in spans).date(), "end": _day_after(max(e for _, e in spans))}
     return Universe.model_validate({**universe.model_dump(), **changes})
 
 
 def _day_after(end: datetime) -> date:
     return (end - timedelta(milliseconds=1)).date() + timedelta(days=1)
-
-
-def _check_against(
-    experiment: Experiment, universe: Universe, label_sets: dict[str, LabelSet], folder: Path
-) -> None:
-    where = f"{folder / 'experiments' / experiment.name}"
-    experiment.traded(universe.symbols)
-    if experiment.interval not in {None, *universe.intervals}:
-        raise ConfigError(
-            f"{where}: `interval` is {experiment.interval!r}; the universe has {', '.join(universe.intervals)}."
-        )
-    label_set = label_sets.get(experiment.target.label_set)
-    if label_set is None:
-        raise ConfigError(
-            f"{where}: `target.label_set` is {experiment.target.label_set!r}; labels.yaml has {', '.join(label_sets)}."
-        )
-    missing = sorted(set(experiment.target.horizons) - set(label_set.horizons))
-    if missing:
-        raise ConfigError(
-            f"{where}: `target.horizons` has {missing}; label set `{label_set.name}` has {label_set.horizons}."
-        )
 
 
 def _absolute(path: Path) -> Path:

@@ -12,13 +12,14 @@ import fcntl
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import fsspec
 import polars as pl
@@ -228,27 +229,23 @@ class Lake:
             frame = self._scan(files)
             frame = frame if inside is None else frame.filter(inside)
             return (frame if columns is None else frame.select(columns)).collect()
-        except pl.exceptions.PolarsError as error:
+        except Exception as error:  # Polars, the disk and each object store have errors of their own
             if len(files) == 1:
                 raise LakeError(f"{files[0]} cannot be read: {_first_line(error)}. {_MEND}") from error
             for file in files:
                 self._read([file], inside, columns)
             raise LakeError(
-                f"{files[0]} and {len(files) - 1} files after it cannot be read together: {_first_line(error)}. "
-                "Some were stored with other columns; materialize all of these partitions again."
+                f"{files[0]} and the {len(files) - 1} files after it cannot be read together: {_first_line(error)}. "
+                "Some were stored with other columns; materialize these partitions again."
             ) from error
 
     def _scan(self, files: list[str]) -> pl.LazyFrame:
-        return pl.scan_parquet(self._open(files), glob=False, hive_partitioning=False)
-
-    def _open(self, files: list[str]) -> list[IO[bytes]]:
-        if self.is_local:
-            return [Path(path).open("rb") for path in files]
-        contents: dict[str, bytes] = self.file_system.cat(files) if len(files) > 1 else self._cat_one(files[0])
-        return [io.BytesIO(contents[path]) for path in files]
-
-    def _cat_one(self, path: str) -> dict[str, bytes]:
-        return {path: self.file_system.cat_file(path)}
+        if not self.is_local:
+            contents: dict[str, bytes] = self.file_system.cat(files)
+            return pl.scan_parquet([contents[path] for path in files], glob=False, hive_partitioning=False)
+        with ExitStack() as opened:  # Polars keeps handles of its own
+            handles = [opened.enter_context(Path(path).open("rb")) for path in files]
+            return pl.scan_parquet(handles, glob=False, hive_partitioning=False)
 
     # ------------------------------------------------------------------ folders and documents
 
@@ -320,14 +317,20 @@ class Lake:
     # ------------------------------------------------------------------ files
 
     def _names(self, place: str) -> list[str]:
-        return [str(entry["name"]).rsplit("/", 1)[1] for entry in self._list(place) if entry["type"] == "file"]
+        return [name for name, is_folder in self._list(place) if not is_folder]
 
     def _folders(self, place: str) -> list[str]:
-        return [str(entry["name"]).rsplit("/", 1)[1] for entry in self._list(place) if entry["type"] == "directory"]
+        return [name for name, is_folder in self._list(place) if is_folder]
 
-    def _list(self, place: str) -> list[dict[str, Any]]:
+    def _list(self, place: str) -> list[tuple[str, bool]]:
+        """Names directly under a place, and whether each is a folder; none where there is no such place."""
+        path = f"{self.root}/{place}".rstrip("/")
         try:
-            return list(self.file_system.ls(f"{self.root}/{place}".rstrip("/"), detail=True))
+            if not self.is_local:
+                found = self.file_system.ls(path, detail=True)
+                return [(str(each["name"]).rpartition("/")[2], each["type"] == "directory") for each in found]
+            with os.scandir(path) as entries:
+                return [(entry.name, entry.is_dir()) for entry in entries]
         except FileNotFoundError:
             return []
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nightfold.errors import LakeError
+from resources.commit import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,9 @@ def write_report(folder: Path, name: str, html: str) -> Page:
     LakeError
         If the disk refuses it; an earlier page stays as it was.
     """
-    path = folder / name
-    part = path.with_suffix(".part")
+    path, content = folder / name, html.encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(html)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        replace_file(path, content, path.with_name(f".{path.name}.{os.getpid()}.part"))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise LakeError(f"{path} could not be written: {error.strerror}; the page before it is untouched.") from error
-    return Page(path, hashlib.sha256(html.encode()).hexdigest()[:16])
+    return Page(path, hashlib.sha256(content).hexdigest()[:16])
