@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets.experiment import Plan
 from assets.keys import asset_key

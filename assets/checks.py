@@ -1,27 +1,31 @@
 """Asset checks on data: schema, completeness, freshness, leaks, label balance."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 import polars as pl
 
 from assets.keys import asset_key, data_key
 from assets.markdown import markdown_table
+from assets.stored import last_open_time
 from nightfold.bars.quality import completeness
-from nightfold.features.audit import audit_features
+from nightfold.errors import LakeError, SchemaError
+from nightfold.features.audit import audit_features, differing_features
 from nightfold.features.catalog import FEATURES
+from nightfold.features.compute import compute_features
+from nightfold.features.select import max_lookback
 from nightfold.features.table import features_table
-from nightfold.errors import SchemaError
-from nightfold.interval import Interval, duration
+from nightfold.interval import Interval, duration, last_close
 from nightfold.labels.table import LabelSet, label_balance, label_columns
-from nightfold.schema import BARS, Table
+from nightfold.schema import BARS, KEY, Table
 from nightfold.universe import Universe
 from nightfold.window import Window, midnight
 from resources.lake import Lake
 
-_FRESH_BARS = 300
+_FRESH = timedelta(hours=25)
 _AUDITED_BARS = 2_000
+_HOUR = timedelta(hours=1)
 _MINIMUM_CLASS_SHARE = 0.02
 
 
@@ -66,9 +70,9 @@ def completeness_check(universe: Universe, key: str, interval: Interval) -> dg.A
     def check(lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]) -> dg.AssetCheckResult:
         stored = lake.partitions(key, universe.symbols)
         start = max(stored[0].start, midnight(universe.start))
-        end = min(stored[-1].end, universe.horizon(clock()))
-        bars = lake.require(key, universe.symbols, start, end)
-        days = completeness(bars, interval, start, end)
+        end = min(stored[-1].end, last_close(universe.horizon(clock()), interval))
+        bars = lake.require(key, universe.symbols, start, end, [*KEY, "gap_filled", "zero_volume"])
+        days = completeness(bars, interval, start, end, universe.symbols)
         missing = days.filter(pl.col("missing") > 0)
         return dg.AssetCheckResult(
             passed=missing.is_empty(),
@@ -90,17 +94,17 @@ def freshness_check(universe: Universe, key: str, interval: Interval) -> dg.Asse
     @dg.asset_check(asset=asset_key(key), name="freshness", description="Age of the latest bar.")
     def check(lake: dg.ResourceParam[Lake], clock: dg.ResourceParam[Callable[[], datetime]]) -> dg.AssetCheckResult:
         horizon = universe.horizon(clock())
-        window, frame = _latest(lake, key, universe)
-        last = frame.group_by("symbol").agg(pl.col("open_time").max() + duration(interval)).sort("symbol")
-        age = (horizon - last["open_time"].min()) / duration(interval)
+        allowed = _FRESH + duration(interval)
+        ages = {}
+        for symbol in universe.symbols:
+            last = last_open_time(lake, key, symbol)
+            ages[symbol] = None if last is None else horizon - last - duration(interval)
         return dg.AssetCheckResult(
-            passed=age <= _FRESH_BARS,
+            passed=all(age is not None and age <= allowed for age in ages.values()),
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "bars_behind": round(age, 1),
-                "allowed_bars_behind": _FRESH_BARS,
-                "latest": dg.MetadataValue.md(markdown_table(last)),
-                "window": window.key,
+                "allowed_hours": allowed / _HOUR,
+                **{f"hours_behind/{symbol}": _hours(age) for symbol, age in ages.items()},
             },
         )
 
@@ -108,24 +112,28 @@ def freshness_check(universe: Universe, key: str, interval: Interval) -> dg.Asse
 
 
 def leak_check(universe: Universe, key: str, bars_key: str, interval: Interval) -> dg.AssetChecksDefinition:
-    """Recompute every feature with its future cut off and with its lookback alone, on stored bars."""
+    """Recompute every feature with its future cut off and with its lookback alone, and compare the stored values."""
 
     @dg.asset_check(
         asset=asset_key(key),
         name="leaks",
-        description="No feature moves when its future is cut off; none needs more than its lookback.",
+        description="No feature moves when its future is cut off, none needs more than its lookback, and what is "
+        "stored is what the stored bars give.",
     )
     def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        window = lake.partitions(bars_key, universe.symbols)[-1]
-        reach = _AUDITED_BARS * duration(interval)
-        bars = lake.require(bars_key, universe.symbols[:1], window.start - reach, window.end).tail(_AUDITED_BARS)
-        audit = audit_features(bars, list(FEATURES), interval=interval)
+        _, stored = _latest(lake, key, universe)
+        symbol, reach = stored["symbol"][0], (max_lookback(FEATURES) + _AUDITED_BARS) * duration(interval)
+        last: datetime = stored.filter(symbol=symbol).select(pl.col("open_time").max()).item()
+        bars = lake.require(bars_key, [symbol], last - reach, last + duration(interval))
+        audit = audit_features(bars, interval=interval)
         faults = audit.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback"))
+        differing = differing_features(stored, compute_features(bars, interval=interval)[-_AUDITED_BARS:])
         return dg.AssetCheckResult(
-            passed=faults.is_empty(),
+            passed=faults.is_empty() and not differing,
             metadata={
                 "features": audit.height,
                 "faults": dg.MetadataValue.md(markdown_table(faults if faults.height else audit.head(10))),
+                "stored_values_differ": ", ".join(differing) or "none",
             },
         )
 
@@ -143,9 +151,9 @@ def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: I
     def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
         window, frame = _latest(lake, key, universe)
         balance = label_balance(frame, label_set, interval)
-        shares = balance.select("down", "flat", "up").min_horizontal().min()
+        rarest = balance.select(pl.min_horizontal("down", "flat", "up").min()).item()
         return dg.AssetCheckResult(
-            passed=shares is not None and shares >= _MINIMUM_CLASS_SHARE,
+            passed=rarest is not None and rarest >= _MINIMUM_CLASS_SHARE,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"balance": dg.MetadataValue.md(markdown_table(balance)), "window": window.key},
         )
@@ -154,5 +162,13 @@ def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: I
 
 
 def _latest(lake: Lake, key: str, universe: Universe) -> tuple[Window, pl.DataFrame]:
-    window = lake.partitions(key, universe.symbols)[-1]
-    return window, lake.require(key, universe.symbols, window.start, window.end)
+    """Latest stored window that has rows, with them."""
+    for window in reversed(lake.partitions(key, universe.symbols)):
+        frame = lake.require(key, universe.symbols, window.start, window.end)
+        if frame.height:
+            return window, frame
+    raise LakeError(f"the lake has no rows of `{key}`; materialize it first.")
+
+
+def _hours(age: timedelta | None) -> float | None:
+    return None if age is None else round(age / _HOUR, 1)

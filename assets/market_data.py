@@ -131,7 +131,10 @@ def _fetch(
     stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
     last = None if force or stored is None or stored.is_empty() else stored["open_time"].max()
     start = window.start if last is None else last
-    frame = source.fetch(symbol, interval, start, min(window.end, horizon))
+    try:
+        frame = source.fetch(symbol, interval, start, min(window.end, horizon))
+    except SourceError as error:
+        raise type(error)(f"`{key}` of {symbol} {window.key} from `{source.slug}`: {error}") from error
     if frame.is_empty() and last is None and _should_have_bars(source, partition, interval, horizon):
         raise SourceError(
             f"`{source.slug}` delivered no {interval} bars of {symbol} from {window.start:%Y-%m-%d} to "

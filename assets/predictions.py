@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
-import polars as pl
 
 from assets.ensemble import InForce, load_ensemble
 from assets.experiment import Plan, in_force

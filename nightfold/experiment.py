@@ -176,7 +176,7 @@ class Experiment(Spec):
         return ["pooled"] if self.pooling == "pooled" else self.traded(symbols)
 
     def traded(self, symbols: list[str]) -> list[str]:
-        """The part of the universe's symbols that this experiment uses.
+        """Choose the part of the universe's symbols that this experiment uses.
 
         Raises
         ------

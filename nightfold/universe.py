@@ -30,7 +30,7 @@ class Cleaning(Spec):
 class Venues(Spec):
     """How several venues of one symbol become one series."""
 
-    order: list[str] = []
+    order: list[str] = Field(default_factory=list)
     """Venues by trust; the first is the primary. Empty: the order of names."""
     merge: Literal["primary", "consolidated"] = "primary"
     """`primary`: others fill holes and confirm or refute outliers; `consolidated`: one volume-weighted bar."""

@@ -85,3 +85,28 @@ def parse_moment(text: str, parameter: str) -> datetime:
             f"`{parameter}` is {text!r}; it must be a month (2024-06), a day (2024-06-30) or an ISO time."
         ) from error
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def parse_end(text: str, parameter: str) -> datetime:
+    """Read a year, month or day as the moment after it, and a full ISO time as itself.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_end("2024-06", "to")
+    datetime.datetime(2024, 7, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    moment = parse_moment(text, parameter)
+    match len(text):
+        case 4:
+            return moment.replace(year=moment.year + 1)
+        case 7:
+            return window_of(moment, "month").end
+        case 10:
+            return window_of(moment, "day").end
+        case _:
+            return moment

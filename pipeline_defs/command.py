@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from nightfold.errors import ConfigError, NightfoldError
 
@@ -55,7 +56,9 @@ def backfill(
     start: From = None,
     to: To = None,
     symbols: Symbols = None,
-    experiment: Annotated[str | None, typer.Option(help="For train, predict and evaluate: which one; all if none.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="For train, predict and evaluate: which one; all if none.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Fetch whole partitions again, fit models again.")] = False,
 ) -> None:
     """Make a range of partitions of one layer, for any subset of symbols."""
@@ -80,22 +83,14 @@ def nightly(now: Now = None) -> None:
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
     """Start Dagster's web UI and daemon, with the reports on the same address; Ctrl-C ends both."""
-    from dagster import DagsterInstance
-
-    from pipeline_defs.runs import fail_dead_runs
     from pipeline_defs.ui import check_port, run_ui
     from resources.environments import PROJECT, load_environment, prepare_dagster_home
 
     with _reported():
         check_port(port)
         environment = load_environment()
-        prepare_dagster_home(environment)
-        with DagsterInstance.get() as instance:
-            fail_dead_runs(instance)
-        OUT.print("Starting the web UI and the daemon; Ctrl-C ends them ...")
-        status = run_ui(
-            PROJECT, environment.reports, port, lambda address: OUT.print(f"{address} (reports: {address}/reports/)")
-        )
+        home = prepare_dagster_home(environment)
+        status = run_ui(PROJECT, home, environment.reports, port, OUT.print)
     raise typer.Exit(status)
 
 
@@ -164,7 +159,9 @@ def list_experiments() -> None:
 
     with _reported():
         for name, experiment in load_environment().experiments.items():
-            OUT.print(f"{name}: {', '.join(experiment.models)}; retrain each {experiment.retrain}; {experiment.description}")
+            OUT.print(
+                f"{name}: {', '.join(experiment.models)}; retrain each {experiment.retrain}; {experiment.description}"
+            )
 
 
 @experiments_app.command("check")
@@ -174,7 +171,9 @@ def check_experiment(file: Annotated[Path, typer.Argument(help="A YAML or JSON f
 
     with _reported():
         experiment = load_experiment(file)
-        OUT.print(f"{file}: {experiment.name} is valid, {len(experiment.features.resolve())} features, {len(experiment.models)} models.")
+        OUT.print(
+            f"{file}: {experiment.name} is valid, {len(experiment.features.resolve())} features, {len(experiment.models)} models."
+        )
 
 
 @experiments_app.command("schema")
@@ -191,7 +190,7 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except NightfoldError as error:
-        ERRORS.print(f"[bold red]error:[/] {error}", markup=True)
+        ERRORS.print(f"[bold red]error:[/] {escape(str(error))}", markup=True)
         raise typer.Exit(1) from error
 
 
@@ -207,5 +206,3 @@ def _ui_line() -> str:
     chosen = {"CONFIG": "NIGHTFOLD_CONFIG", "SOURCE": "NIGHTFOLD_SOURCE"}
     given = [f"{word}='{os.environ[name]}'" for word, name in chosen.items() if os.environ.get(name)]
     return " ".join(["make ui", *given])
-
-

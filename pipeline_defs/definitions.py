@@ -9,6 +9,7 @@ from assets.line import Line, build_line
 from pipeline_defs.automation import failure_sensor, next_layer_sensor, nightly_schedule
 from pipeline_defs.jobs import layer_jobs
 from pipeline_defs.nightly import Night
+from pipeline_defs.runs import dead_run_sensor
 from resources.alerts import Alerts
 from resources.environments import Environment, load_environment
 from resources.io_manager import LakeIOManager
@@ -31,7 +32,7 @@ def build(environment: Environment) -> tuple[dg.Definitions, Line]:
         asset_checks=line.checks,
         jobs=list(jobs.values()),
         schedules=[nightly_schedule(night_at, environment.now, jobs, on=environment.settings.nightly)],
-        sensors=[next_layer_sensor(night_at, alerts, jobs), failure_sensor(alerts, jobs)],
+        sensors=[next_layer_sensor(night_at, alerts, jobs), failure_sensor(alerts, jobs), dead_run_sensor()],
         executor=dg.in_process_executor,
         resources={
             "lake": lake,

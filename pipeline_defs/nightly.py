@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from assets.experiment import Plan
 from assets.keys import data_key
 from assets.line import Line
-from nightfold.interval import INTERVALS, Interval, duration
+from assets.stored import last_open_time
+from nightfold.interval import INTERVALS, Interval, duration, last_close
 from nightfold.labels.table import margin
 from nightfold.universe import Universe
 from nightfold.window import Window, midnight, parse_moment, window_of, windows
@@ -16,7 +17,6 @@ from resources.lake import Lake
 Span = tuple[datetime, datetime]
 
 _INSTANT = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WORTH_A_REPORT = timedelta(days=1)
 
 
@@ -90,13 +90,8 @@ class Night:
 
     def until(self, key: str, symbol: str, interval: Interval | None = None) -> datetime | None:
         """Close of the last stored bar of an asset; None where there is none."""
-        step = duration(interval or interval_of(key, self.universe))
-        for window in reversed(self.lake.partitions(key, [symbol])):
-            stored = self.lake.require(key, [symbol], window.start, window.end, ["open_time"])
-            if stored.height:
-                last: datetime = stored["open_time"].max()  # type: ignore[assignment]  # a time column's maximum
-                return last + step
-        return None
+        last = last_open_time(self.lake, key, symbol)
+        return last and last + duration(interval or interval_of(key, self.universe))
 
     def made_until(self, key: str, symbol: str) -> datetime:
         """Close of the last stored bar of a data asset; the universe's start where there is none."""
@@ -205,17 +200,6 @@ def interval_of(key: str, universe: Universe) -> Interval:
     """Interval of a data asset: the prefix of its key, else the default one."""
     prefix = key.rpartition("/")[0]
     return next((interval for interval in INTERVALS if interval == prefix), universe.interval)
-
-
-def last_close(moment: datetime, interval: Interval) -> datetime:
-    """Close of the last bar that has closed by a moment.
-
-    Examples
-    --------
-    >>> last_close(datetime(2024, 2, 1, 0, 10, tzinfo=UTC), "1h").hour
-    0
-    """
-    return moment - (moment - _EPOCH) % duration(interval)
 
 
 def _catch_up(job: str, universe: Universe, behind: Mapping[str, Sequence[Span]]) -> list[Step]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from platform import node
 from typing import Any
 
 import dagster as dg
@@ -71,31 +72,58 @@ def execute(
 
 
 def process_tag(pid: int) -> str:
-    """Name a process so that a later one with the same number is not mistaken for it."""
-    try:
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        started = "gone"
-    return f"{pid}:{started}"
+    """Name a process so that neither a later one with the same number nor one elsewhere is mistaken for it."""
+    return f"{node()}:{pid}:{_start_of(pid)}"
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark runs failed whose process was killed, so that they hold up no others; return their ids."""
+    """Mark runs failed whose process was killed on this machine, so that they hold up no others; return their ids."""
     dead = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        process = run.tags.get(PROCESS_TAG)
-        if process is not None and process != process_tag(int(process.split(":")[0])):
+        machine, pid, _ = run.tags.get(PROCESS_TAG, "::").split(":")
+        if machine == node() and run.tags[PROCESS_TAG] != process_tag(int(pid)):
             instance.report_run_failed(run, "the process that executed this run was killed; run it again.")
             dead.append(run.run_id)
     return dead
 
 
-def _first_cause(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            return error.message.strip() if error is not None else "no cause recorded"
-    return "no step failed; see the run in the UI"
+def dead_run_sensor() -> dg.SensorDefinition:
+    """Mark runs of killed processes failed while the UI is open, or they would take the places of its own runs."""
 
+    @dg.sensor(
+        name="dead_runs",
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Marks runs failed whose command line process was killed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        dead = fail_dead_runs(context.instance)
+        return dg.SkipReason(f"marked failed: {', '.join(dead)}." if dead else "every run has its process.")
+
+    return sensor
+
+
+def _start_of(pid: int) -> str:
+    """Tell when a process began, in ticks since the machine's start; a killed one that nobody asked about is gone."""
+    try:
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "gone"
+    return "gone" if state in "ZX" else numbers[18]
+
+
+def _first_cause(result: dg.ExecuteInProcessResult) -> str:
+    """Say what went wrong: our own error where there is one, which knows a way out, else the innermost."""
+    failures = (event.step_failure_data.error for event in result.all_events if event.is_step_failure)
+    error = next(failures, None)
+    if error is None:
+        return "no step failed; see the run in the UI"
+    chain = [error]
+    while (cause := chain[-1].cause) is not None:
+        chain.append(cause)
+    ours = next((each for each in chain if each.cls_name in _own_errors(NightfoldError)), None)
+    return chain[-1].message.strip() if ours is None else ours.message.partition(": ")[2].strip()
+
+
+def _own_errors(root: type[Exception]) -> set[str]:
+    return {root.__name__}.union(*(_own_errors(child) for child in root.__subclasses__()))

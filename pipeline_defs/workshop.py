@@ -3,10 +3,10 @@
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import dagster as dg
 
 from assets.experiment import Plan
 from assets.line import Line
-from nightfold.errors import ConfigError, NightfoldError, UnknownNameError
-from nightfold.window import midnight, parse_moment, window_of
+from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.window import midnight, parse_end, parse_moment
 from pipeline_defs.definitions import build
-from pipeline_defs.nightly import LAYERS, Step, as_of_steps, data_steps
+from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps
 from pipeline_defs.runs import execute, fail_dead_runs
+from resources.alerts import Alerts
 from resources.environments import Environment, Settings, load_environment, prepare_dagster_home, utc_now
 from resources.progress import PROGRESS
 
@@ -39,7 +40,15 @@ class Workshop:
     @classmethod
     @contextmanager
     def open(cls, tell: Callable[[str], None], now: datetime | None = None) -> "Iterator[Workshop]":
-        """Load everything, mark runs of killed processes failed, and show progress through ``tell``."""
+        """Load everything, mark runs of killed processes failed, and show progress through ``tell``.
+
+        Raises
+        ------
+        ConfigError
+            If a setting is wrong, or ``now`` is in the future.
+        """
+        if now is not None and now > utc_now():
+            raise ConfigError(f"`now` is {now:%Y-%m-%d %H:%M}, which is yet to come; a night can only be replayed.")
         environment = load_environment(Settings(), utc_now if now is None else lambda: now)
         prepare_dagster_home(environment)
         definitions, line = build(environment)
@@ -50,14 +59,15 @@ class Workshop:
 
     def run_line(self, experiment: str) -> Path:
         """Make everything one experiment needs, and return the address of its tearsheet."""
-        plan = self._plan(experiment)
+        plan = self.plan(experiment)
         universe = self.environment.universe
         start, end = midnight(universe.start), self.environment.horizon()
-        self.tell(f"{experiment} on {self.environment.source.slug}: {', '.join(plan.symbols)}, {start:%Y-%m-%d} to {end:%Y-%m-%d}")
+        span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        self.tell(f"{experiment} on {self.environment.source.slug}: {', '.join(plan.symbols)}, {span}")
         steps = [
             *data_steps("ingest", universe, plan.symbols, start, end),
             *data_steps("research", universe, plan.symbols, start, end),
-            *as_of_steps(f"{experiment}_train", plan, plan.experiment.universe_keys(universe.symbols), start, end),
+            *self._steps(f"{experiment}_train", plan.symbols, start, end),
             *data_steps(f"{experiment}_predict", universe, plan.symbols, midnight(plan.experiment.first_as_of), end),
             Step(f"{experiment}_evaluate"),
         ]
@@ -67,105 +77,143 @@ class Workshop:
     def backfill(
         self,
         layer: str,
-        start: str | None,
-        to: str | None,
-        symbols: Sequence[str] | None,
-        experiment: str | None,
+        start: str | None = None,
+        to: str | None = None,
+        symbols: Sequence[str] | None = None,
+        experiment: str | None = None,
         *,
-        force: bool,
+        force: bool = False,
     ) -> None:
-        """Make a range of one layer."""
-        universe = self.environment.universe
-        for symbol in symbols or []:
-            if symbol not in universe.symbols:
-                raise UnknownNameError("symbol", symbol, universe.symbols)
-        first = midnight(universe.start) if start is None else parse_moment(start, "from")
-        last = self.environment.horizon() if to is None else min(_end_of(to), self.environment.horizon())
-        if last <= first:
-            raise ConfigError(f"`to` is {last:%Y-%m-%d}, which is not after `from`, {first:%Y-%m-%d}; nothing to make.")
-        chosen = list(symbols or universe.symbols)
-        job, only = self._job_of(layer)
-        if job in DATA_LAYERS:
-            self._run(data_steps(job, universe, chosen, first, last), only, force=force)
-            return
-        for plan in [self._plan(experiment)] if experiment else self.line.plans.values():
-            keys = plan.experiment.universe_keys(universe.symbols)
-            match job:
-                case "train":
-                    wanted = keys if keys == ["pooled"] else [key for key in keys if key in chosen]
-                    self._run(as_of_steps(f"{plan.name}_train", plan, wanted, first, last), only, force=force)
-                case "predict":
-                    traded = [symbol for symbol in chosen if symbol in plan.symbols]
-                    self._run(data_steps(f"{plan.name}_predict", universe, traded, first, last))
-                case "evaluate":
-                    choices = {"start": start, "end": f"{last:%Y-%m-%dT%H:%M}" if to else None}
-                    stages = ("backtest", "tearsheet")
-                    self._run([Step(f"{plan.name}_evaluate")], config={plan.key(s): choices for s in stages})
+        """Make a range of one layer, or of one asset.
+
+        Parameters
+        ----------
+        layer
+            `ingest`, `research`, `train`, `predict`, `evaluate`, or an asset's name as the UI shows it.
+        start, to
+            First and last month or day, both included; by default everything.
+        symbols
+            Any of the universe's; by default all. A pooled model has them all whichever are named.
+        experiment
+            Whose layer; by default every experiment's.
+        force
+            Fetch whole partitions again, fit models again.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown, or nothing lies in the range.
+        """
+        first, last = self._range(start, to)
+        chosen = self._symbols(symbols)
+        wanted = {} if start is None and to is None else {"start": start, "end": to and f"{last:%Y-%m-%dT%H:%M}"}
+        for job, only in self._meant(layer, experiment):
+            made = only or self.line.layers[job]
+            config: dict[str, dict[str, Any]] = {key: wanted for key in made if wanted and job.endswith("_evaluate")}
+            if force:
+                config |= {key: {"force": True} for key in self._forceable(job) if key in made}
+            self._run(self._steps(job, chosen, first, last), config, only)
 
     def night(self) -> None:
         """Make the layers of a night, each asked of the lake as the ones before have left it."""
-        now, universe = self.environment.now(), self.environment.universe
+        night = Night(self.line, self.environment.universe, self.environment.lake, self.environment.now())
         busy = False
         for layer in LAYERS:
             try:
-                steps = layer(self.line, universe, self.environment.lake, now)
-                busy = busy or bool(steps)
+                steps = layer(night)
+                busy = busy or (bool(steps) and layer is not LAYERS[-1])
                 self._run(steps)
-            except NightfoldError as error:
-                self.definitions.resources["alerts"].send(f"Nightfold: the night stopped at {layer.__name__}", str(error))
+            except Exception as error:
+                alerts = Alerts(self.environment.settings.webhook)
+                alerts.send(f"Nightfold: the night stopped at {layer.__name__}", str(error))
                 raise
-        self.tell("The night is over." if busy else f"Everything up to {universe.horizon(now):%Y-%m-%d %H:%M} is there.")
+        horizon = self.environment.horizon()
+        self.tell("The night is over." if busy else f"Everything up to {horizon:%Y-%m-%d %H:%M} was there.")
+
+    def plan(self, experiment: str) -> Plan:
+        """Find an experiment by name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the message offers the close ones.
+        """
+        if experiment not in self.line.plans:
+            raise UnknownNameError("experiment", experiment, self.line.plans)
+        return self.line.plans[experiment]
 
     def _run(
         self,
-        steps: Sequence[Step],
+        steps: Iterable[Step],
+        config: Mapping[str, Mapping[str, Any]] | None = None,
         only: Sequence[str] | None = None,
-        *,
-        force: bool = False,
-        config: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         for step in steps:
             started = time.monotonic()
             span = f" {step.first} ... {step.last}" if step.first else ""
             self.tell(f"[bold]{step.job}[/]{span}")
-            settings = dict(config or {})
-            if force:
-                settings |= {key: {"force": True} for key in self._forceable(step.job)}
-            execute(self.definitions, self.instance, step, config=settings, only=only)
+            execute(self.definitions, self.instance, step, config=config, only=only)
             self.tell(f"[bold]{step.job}[/] done in {time.monotonic() - started:.1f} s")
 
-    def _job_of(self, layer: str) -> tuple[str, list[str] | None]:
-        """Job behind a layer's name, and the one asset of it that was meant where it is an asset's name."""
-        if layer in (*DATA_LAYERS, *EXPERIMENT_LAYERS):
-            return layer, None
-        for job in DATA_LAYERS:
-            if layer in self.line.layers[job]:
-                return job, [layer]
-        known = [*DATA_LAYERS, *EXPERIMENT_LAYERS, *(key for job in DATA_LAYERS for key in self.line.layers[job])]
-        raise UnknownNameError("layer", layer, known)
+    def _meant(self, layer: str, experiment: str | None) -> list[tuple[str, list[str] | None]]:
+        """Find the jobs behind a layer's name, with the one asset of it that was meant where it is an asset's name."""
+        plans = [self.plan(experiment)] if experiment else list(self.line.plans.values())
+        if layer in DATA_LAYERS:
+            return [(layer, None)]
+        if layer in EXPERIMENT_LAYERS:
+            return [(f"{plan.name}_{layer}", None) for plan in plans]
+        jobs = [job for job, keys in self.line.layers.items() if layer in keys]
+        if not jobs:
+            assets = (key for keys in self.line.layers.values() for key in keys)
+            raise UnknownNameError("layer", layer, [*DATA_LAYERS, *EXPERIMENT_LAYERS, *assets])
+        return [(job, [layer]) for job in jobs]
+
+    def _steps(self, job: str, symbols: Sequence[str], first: datetime, last: datetime) -> list[Step]:
+        """List the runs of a job over a range; an error where there is nothing to run."""
+        universe = self.environment.universe
+        if job in DATA_LAYERS:
+            return data_steps(job, universe, symbols, first, last)
+        experiment, _, layer = job.rpartition("_")
+        plan = self.plan(experiment)
+        traded = [symbol for symbol in symbols if symbol in plan.symbols]
+        if not traded:
+            raise ConfigError(f"`symbols` is {', '.join(symbols)}; {experiment} trades {', '.join(plan.symbols)}.")
+        match layer:
+            case "train":
+                keys = {plan.universe_key(symbol) for symbol in traded}
+                steps = as_of_steps(job, plan, keys, first, last)
+            case "predict":
+                steps = data_steps(job, universe, traded, first, last)
+            case _:
+                steps = [Step(job)]
+        if not steps:
+            raise ConfigError(
+                f"no model of {experiment} comes into force from {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
+                f"its first one does on {plan.experiment.first_as_of}, then each {plan.experiment.retrain}."
+            )
+        return steps
+
+    def _range(self, start: str | None, to: str | None) -> tuple[datetime, datetime]:
+        begins, ends = midnight(self.environment.universe.start), self.environment.horizon()
+        first = begins if start is None else parse_moment(start, "from")
+        last = ends if to is None else min(parse_end(to, "to"), ends)
+        if last <= first or last <= begins:
+            given = f"`from` is {start or f'{begins:%Y-%m-%d}'} and `to` is {to or f'{ends:%Y-%m-%d}'}"
+            raise ConfigError(f"{given}; there is nothing between, within {begins:%Y-%m-%d} to {ends:%Y-%m-%d}.")
+        return first, last
+
+    def _symbols(self, symbols: Sequence[str] | None) -> list[str]:
+        known = self.environment.universe.symbols
+        for symbol in symbols or []:
+            if symbol not in known:
+                raise UnknownNameError("symbol", symbol, known)
+        return list(symbols or known)
 
     def _forceable(self, job: str) -> list[str]:
         if job == "ingest":
-            return [key for key in self.line.layers[job] if key.endswith("raw_bars")]
+            return [key for key in self.line.layers[job] if key.rpartition("/")[2] == "raw_bars"]
         plan = self.line.plans.get(job.removesuffix("_train"))
         return [plan.key(member) for member in plan.experiment.models] if plan else []
-
-    def _plan(self, experiment: str) -> Plan:
-        if experiment not in self.line.plans:
-            raise UnknownNameError("experiment", experiment, self.line.plans)
-        return self.line.plans[experiment]
-
-
-def _end_of(text: str) -> datetime:
-    """Moment after the month or day that a text names; the moment itself for a full time."""
-    moment = parse_moment(text, "to")
-    match text.count("-"):
-        case 1:
-            return window_of(moment, "month").end
-        case 2 if "T" not in text and " " not in text:
-            return moment + timedelta(days=1)
-        case _:
-            return moment
 
 
 @contextmanager

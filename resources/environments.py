@@ -17,7 +17,7 @@ from nightfold.labels.table import LabelSet
 from nightfold.source import parse_source
 from nightfold.spec import fingerprint
 from nightfold.universe import Universe
-from resources.commit import replace_file
+from resources.dagster_home import make_dagster_home
 from resources.lake import Lake
 from resources.sources.build import build_source
 from resources.sources.protocol import MarketDataSource
@@ -141,12 +141,11 @@ def load_environment(settings: Settings | None = None, now: Callable[[], datetim
 
 
 def prepare_dagster_home(environment: Environment) -> Path:
-    """Make Dagster's folder with the project's `dagster.yaml` in it, and name it to this process and its children."""
+    """Make Dagster's folder with the project's `dagster.yaml`, and name it to this process and its children."""
     home = environment.dagster_home
-    template, copy = PROJECT / "dagster_home" / "dagster.yaml", home / "dagster.yaml"
-    if not copy.exists() or copy.read_bytes() != template.read_bytes():
-        replace_file(copy, template.read_bytes(), home / f".dagster.yaml.{os.getpid()}.part")
+    make_dagster_home(home, PROJECT / "dagster_home" / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
     return home
 
 

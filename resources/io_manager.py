@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from nightfold.bars.raw import join_fetches
-from nightfold.errors import LakeError
+from nightfold.errors import LakeError, SchemaError
 from nightfold.schema import Table
 from nightfold.spec import fingerprint
 from nightfold.window import Window
@@ -74,7 +74,10 @@ class LakeIOManager(dg.IOManager):
         return self._lake.scan_partitions(key, [(symbol, window) for symbol, window in partitions])
 
     def _store(self, key: str, frames: Frames, piece: Piece) -> Written:
-        frame = frames.table.validate(frames.table.conform(piece.frame))
+        try:
+            frame = frames.table.validate(frames.table.conform(piece.frame))
+        except SchemaError as error:
+            raise SchemaError(f"{piece.symbol} {piece.window.key}: {error}") from error
         outside = frame.filter(
             (pl.col("symbol") != piece.symbol)
             | ~pl.col("open_time").is_between(piece.window.start, piece.window.end, closed="left")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 import polars as pl
@@ -97,7 +97,9 @@ class Lake:
             if stored is None:
                 self._commit(path, json.dumps(identity, indent=2, sort_keys=True).encode())
                 return
-        differing = [f"`{k}` is {v!r} here and {stored.get(k)!r} there" for k, v in identity.items() if stored.get(k) != v]
+        differing = [
+            f"`{k}` is {v!r} here and {stored.get(k)!r} there" for k, v in identity.items() if stored.get(k) != v
+        ]
         if differing:
             raise LakeError(
                 f"the lake at {self.url} was made with other settings: {'; '.join(differing)}. "
@@ -150,7 +152,7 @@ class Lake:
         return Written(path, frame.height, hashlib.sha256(content).hexdigest()[:16])
 
     def files(self, key: str, symbols: Iterable[str], start: datetime, end: datetime) -> list[str]:
-        """Stored partitions that meet ``start <= t < end``: symbols in the order given, each in order of time."""
+        """List stored partitions that meet ``start <= t < end``: symbols in the order given, each in order of time."""
         wanted = [window.key for window in windows(start, end, self.grain)]
         return [
             self.file(key, symbol, partition)
@@ -244,7 +246,7 @@ class Lake:
             contents: dict[str, bytes] = self.file_system.cat(files)
             return pl.scan_parquet([contents[path] for path in files], glob=False, hive_partitioning=False)
         with ExitStack() as opened:  # Polars keeps handles of its own
-            handles = [opened.enter_context(Path(path).open("rb")) for path in files]
+            handles: list[IO[bytes]] = [opened.enter_context(Path(path).open("rb")) for path in files]
             return pl.scan_parquet(handles, glob=False, hive_partitioning=False)
 
     # ------------------------------------------------------------------ folders and documents
@@ -288,8 +290,8 @@ class Lake:
         if pointer is None:
             raise LakeError(f"the lake has no `{key}` for {partition}; materialize it first.")
         if self.is_local:
-            return Path(target) / pointer["version"]
-        local = scratch / key / partition / pointer["version"]
+            return Path(target) / str(pointer["version"])
+        local = scratch / key / partition / str(pointer["version"])
         for name in pointer["files"]:
             (local / name).parent.mkdir(parents=True, exist_ok=True)
             (local / name).write_bytes(self.file_system.cat_file(f"{target}/{pointer['version']}/{name}"))
@@ -337,7 +339,7 @@ class Lake:
     def _commit(self, path: str, content: bytes) -> None:
         try:
             if self.is_local:
-                replace_file(Path(path), content, Path(f"{path}.part"))
+                replace_file(Path(path), content, Path(path))
             else:
                 self.file_system.pipe_file(path, content)
         except Exception as error:  # each object store raises errors of its own
@@ -351,7 +353,7 @@ class Lake:
             return dict(json.loads(self.file_system.cat_file(path)))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise LakeError(f"{path} is not what was written there: {error}. {_MEND}") from error
         except Exception as error:  # each object store raises errors of its own
             raise LakeError(f"{path} could not be read: {error}. Mend the lake's address or access to it.") from error

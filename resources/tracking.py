@@ -107,18 +107,31 @@ class Tracking:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read at import: nobody is told what we train
         from mlflow import MlflowClient
 
-        self._reach()
+        if self._database is not None and not self._database.exists():
+            self._make_tables(self._database)
+        self._reach(self._database)
         return MlflowClient(tracking_uri=self.address)
 
     @property
     def _database(self) -> Path | None:
         return Path(self.address.removeprefix(_SQLITE)).absolute() if self.address.startswith(_SQLITE) else None
 
-    def _reach(self) -> None:
+    def _make_tables(self, database: Path) -> None:
+        """Make them beside their place: where that was cut short, MLflow could neither use nor complete them."""
+        from mlflow import MlflowClient
+
+        part = database.with_suffix(".part")
+        for each in (part, part.with_name(f"{part.name}-journal")):
+            each.unlink(missing_ok=True)
+        self._reach(part)
+        MlflowClient(tracking_uri=f"{_SQLITE}{part}").search_experiments(max_results=1)
+        part.replace(database)
+
+    def _reach(self, database: Path | None) -> None:
         """Ask once and briefly, where MLflow itself would try again for minutes."""
         try:
-            if self._database is not None:
-                with closing(sqlite3.connect(self._database, timeout=_TIMEOUT_SECONDS)) as connection:
+            if database is not None:
+                with closing(sqlite3.connect(database, timeout=_TIMEOUT_SECONDS)) as connection:
                     connection.execute("pragma schema_version")
             else:
                 httpx.get(f"{self.address.rstrip('/')}/health", timeout=_TIMEOUT_SECONDS).raise_for_status()

@@ -48,10 +48,11 @@ def query(lake: Lake, statement: str) -> pl.DataFrame:
                 kinds = [str(part.type) for part in connection.extract_statements(statement)]
                 if kinds != ["StatementType.SELECT"]:
                     raise ConfigError(
-                        f"`sql` is {statement!r}; it must be one statement that reads, such as "
-                        f"'select * from bars limit 5'. Views: {_list_views(lake)}"
+                        f"`sql` is {statement!r}; it must be one statement, and one that reads. "
+                        f"Views: {_list_views(lake)}"
                     )
-                return connection.sql(statement).pl()
+                answer: pl.DataFrame = connection.sql(statement).pl()
+                return answer
         except duckdb.Error as error:
             if "FileExpired" in str(error) and attempt + 1 < _ATTEMPTS:
                 continue
@@ -75,7 +76,7 @@ def _views(lake: Lake, statement: str) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database in memory whose views read the lake; those that the statement names read it as it is now."""
     import duckdb
 
-    settings = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    settings = dict.fromkeys(("autoinstall_known_extensions", "autoload_known_extensions"), "false")
     with ExitStack() as opened, duckdb.connect(config=settings) as connection:
         connection.sql("SET TimeZone = 'UTC'")
         if not lake.is_local:
@@ -87,9 +88,8 @@ def _views(lake: Lake, statement: str) -> "Iterator[duckdb.DuckDBPyConnection]":
             is_named = name.lower() in statement.lower()
             files = _open(lake.all_files(key), opened) if lake.is_local and is_named else [_pattern(lake, key)]
             listed = ", ".join(_quoted(file, "'") for file in files)
-            connection.sql(
-                f"CREATE VIEW {view_name(key)} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-            )
+            source = f"read_parquet([{listed}], hive_partitioning = false)"
+            connection.sql(f"CREATE VIEW {view_name(key)} AS FROM {source}")
         yield connection
 
 

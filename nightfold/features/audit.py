@@ -78,6 +78,23 @@ def audit_features(
     )
 
 
+def differing_features(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
+    """Name the features whose values in two tables do not agree on the rows that both have.
+
+    Parameters
+    ----------
+    left, right
+        ``symbol``, ``open_time`` and the same feature columns.
+    """
+    names = [name for name in right.columns if name not in KEY]
+    both = right.join(left.select(*KEY, *names), on=KEY, how="inner", suffix="_left")
+    computed = both.select(names).to_numpy().astype(np.float64)
+    other = both.select(f"{name}_left" for name in names).to_numpy().astype(np.float64)
+    slack = TOLERANCE * np.array([_deviation(column) for column in computed.T])
+    differs = _differs(other, computed, slack).any(axis=0)
+    return [names[place] for place in np.flatnonzero(differs)]
+
+
 def _cut_times(bars: pl.DataFrame, features: Sequence[Feature], cuts: int, random: np.random.Generator) -> list[object]:
     """Points with a future behind them, and the longest lookback before them where there are enough bars."""
     times = bars["open_time"].unique().sort()[:-1]

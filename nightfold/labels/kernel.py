@@ -1,8 +1,8 @@
 """The loops over bars behind the labels, compiled.
 
 Rows of all symbols lie end to end. ``first`` and ``last`` hold, for each row, the first and last row of its stretch
-without a hole, and no loop leaves that stretch. Sums are taken afresh for each row, so that a value does not depend on
-where the bars begin, to the last bit. An unknown row is -1, an unknown number NaN.
+without a hole, and no loop leaves that stretch. Sums are taken afresh for each row, or in whole units, so that a value
+does not depend on where the bars begin, to the last bit. An unknown row is -1, an unknown number NaN.
 """
 
 from math import exp, log, sqrt
@@ -122,26 +122,38 @@ def concurrency(start: Rows, end: Rows, size: int) -> Rows:
 
 
 @njit(cache=True)
-def mean_share(start: Rows, end: Rows, count: Rows) -> Floats:
-    """Mean of ``1 / count`` over each span; NaN for an empty one."""
-    result = np.full(start.size, np.nan)
-    for row in range(start.size):
-        if end[row] >= start[row]:
-            total = 0.0
-            for position in range(start[row], end[row] + 1):
-                total += 1.0 / count[position]
-            result[row] = total / (end[row] - start[row] + 1)
-    return result
+def mean_share(start: Rows, end: Rows, count: Rows, longest: int) -> Floats:
+    """Mean of ``1 / count`` over each span of at most ``longest`` positions; NaN for an empty one."""
+    shares = np.zeros(count.size)
+    for position in range(count.size):
+        if count[position] > 0:
+            shares[position] = 1.0 / count[position]
+    return span_sums(start, end, shares, longest) / (end - start + 1)
 
 
 @njit(cache=True)
-def attribution(start: Rows, end: Rows, count: Rows, moves: Floats) -> Floats:
-    """Sum of ``moves / count`` over each span; NaN for an empty one."""
-    result = np.full(start.size, np.nan)
+def attribution(start: Rows, end: Rows, count: Rows, moves: Floats, longest: int) -> Floats:
+    """Sum of ``moves / count`` over each span of at most ``longest`` positions; NaN for an empty one."""
+    shared = np.zeros(count.size)
+    for position in range(count.size):
+        if count[position] > 0 and not np.isnan(moves[position]):
+            shared[position] = moves[position] / count[position]
+    return span_sums(start, end, shared, longest)
+
+
+@njit(cache=True)
+def span_sums(start: Rows, end: Rows, values: Floats, longest: int) -> Floats:
+    """Sum values over each span, as the difference of two running sums; NaN for an empty span.
+
+    Values are rounded to whole multiples of 2^-52 (coarser only where spans pass 1,023 positions), whose integer sums
+    are exact, so that a sum does not depend on what lies before its span. Values are at most about 1 in size.
+    """
+    scale = 2.0 ** min(52, 62 - int(np.ceil(np.log2(longest + 1))))
+    before = np.zeros(values.size + 1, np.int64)
+    for position in range(values.size):
+        before[position + 1] = before[position] + np.int64(np.rint(values[position] * scale))
+    sums = np.full(start.size, np.nan)
     for row in range(start.size):
         if end[row] >= start[row]:
-            total = 0.0
-            for position in range(start[row], end[row] + 1):
-                total += moves[position] / count[position]
-            result[row] = total
-    return result
+            sums[row] = (before[end[row] + 1] - before[start[row]]) / scale
+    return sums

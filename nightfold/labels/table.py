@@ -89,7 +89,7 @@ def _columns_at(panel: Panel, sigma: Floats, entry: Floats, barrier: TripleBarri
     from nightfold.labels import kernel
 
     ended = outcomes(panel, sigma, barrier)
-    uniqueness, weight = stored_weights(panel, ended)
+    uniqueness, weight = stored_weights(panel, ended, barrier.horizon)
     target = np.arange(panel.size) + barrier.horizon
     target = np.where(target <= panel.last, target, -1)
     forward = kernel.log_ratio(np.where(target >= 0, panel.close[target], np.nan), entry)

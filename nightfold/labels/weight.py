@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nightfold.errors import ConfigError
 from nightfold.labels.barrier import Outcomes
 from nightfold.labels.panel import Floats, Panel, Rows
+from nightfold.labels.span import read_spans
 
 
 def average_uniqueness(start: ArrayLike, end: ArrayLike) -> Floats:
@@ -37,24 +37,14 @@ def average_uniqueness(start: ArrayLike, end: ArrayLike) -> Floats:
     """
     from nightfold.labels import kernel
 
-    begins, ends = np.asarray(start), np.asarray(end)
+    begins, ends = read_spans(start, end)
     if begins.size == 0:
         return np.empty(0)
-    if begins.dtype.kind not in "iu" or ends.dtype.kind not in "iu" or begins.shape != ends.shape:
-        raise ConfigError(
-            f"`start` and `end` are {begins.dtype} {begins.shape} and {ends.dtype} {ends.shape}; they must be whole "
-            "bar positions, one of each per label. For times, count bars first."
-        )
-    if (ends < begins).any():
-        raise ConfigError(
-            f"`end` lies before `start` in {int((ends < begins).sum())} labels; a label spans 1 bar or more."
-        )
-    base = begins.min()
-    begins, ends = (begins - base).astype(np.int64), (ends - base).astype(np.int64)
-    return kernel.mean_share(begins, ends, kernel.concurrency(begins, ends, int(ends.max()) + 1))
+    count = kernel.concurrency(begins, ends, int(ends.max()) + 1)
+    return kernel.mean_share(begins, ends, count, int((ends - begins).max()) + 1)
 
 
-def stored_weights(panel: Panel, ended: Outcomes) -> tuple[Floats, Floats]:
+def stored_weights(panel: Panel, ended: Outcomes, horizon: int) -> tuple[Floats, Floats]:
     """Average uniqueness of each label, and its product with the absolute return attributed to it.
 
     The label of row t spans the returns of bars t+1 to its deciding bar. A label that is still open counts as alive up
@@ -72,9 +62,9 @@ def stored_weights(panel: Panel, ended: Outcomes) -> tuple[Floats, Floats]:
 
     start = np.arange(panel.size) + 1
     count = kernel.concurrency(start, _alive_until(panel, ended), panel.size)
-    uniqueness = kernel.mean_share(start, ended.decided, count)
+    uniqueness = kernel.mean_share(start, ended.decided, count, horizon)
     moves = kernel.log_returns(panel.close, panel.first)
-    return uniqueness, uniqueness * np.abs(kernel.attribution(start, ended.decided, count, moves))
+    return uniqueness, uniqueness * np.abs(kernel.attribution(start, ended.decided, count, moves, horizon))
 
 
 def _alive_until(panel: Panel, ended: Outcomes) -> Rows:

@@ -52,7 +52,7 @@ def test_impossible_spans_are_refused(start: list, end: list, message: str) -> N
 def weights_of(bars: pl.DataFrame, barrier: TripleBarrier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     panel = read_panel(bars, "5m")
     ended = outcomes(panel, panel_volatility(panel, barrier), barrier)
-    return ended.decided, *stored_weights(panel, ended)
+    return ended.decided, *stored_weights(panel, ended, barrier.horizon)
 
 
 def test_stored_weights_equal_the_slow_sum_with_open_labels_alive_to_the_end_of_their_stretch(
