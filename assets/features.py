@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import DataPartition, data_partitions, selected_data
+from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
+from nightfold.features.select import max_lookback
 from nightfold.features.table import features_table
 from nightfold.interval import Interval, duration
 from nightfold.universe import Universe
@@ -34,10 +36,11 @@ def features(universe: Universe, interval: Interval, bars_version: str) -> Featu
     table = features_table()
     formulas = {name: [each.formula, each.lookback, *each.parameters] for name, each in FEATURES.items()}
     version = code_version(1, formulas, bars_version)
+    reach = max_lookback(FEATURES) * duration(interval)
 
     @dg.asset(
         key=asset_key(key),
-        deps=[asset_key(bars_key)],
+        deps=[dg.AssetDep(asset_key(bars_key), partition_mapping=data_to_data(universe, reach))],
         group_name=GROUP,
         partitions_def=data_partitions(universe),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -51,13 +54,14 @@ def features(universe: Universe, interval: Interval, bars_version: str) -> Featu
         description=f"{len(FEATURES)} scale-free features of each bar, from it and the bars before it alone.",
     )
     def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
-        return Frames(table, _pieces(lake, bars_key, selected_data(context, universe.grain), interval))
+        return Frames(table, _pieces(lake, bars_key, selected_data(context, universe.grain), interval, reach))
 
     return Features(asset, version)
 
 
-def _pieces(lake: Lake, bars_key: str, partitions: Iterator[DataPartition], interval: Interval) -> Iterator[Piece]:
-    reach = max(feature.lookback for feature in FEATURES.values()) * duration(interval)
+def _pieces(
+    lake: Lake, bars_key: str, partitions: Iterator[DataPartition], interval: Interval, reach: timedelta
+) -> Iterator[Piece]:
     for partition in partitions:
         window = partition.window
         bars = lake.require(bars_key, [partition.symbol], window.start - reach, window.end)

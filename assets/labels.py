@@ -9,7 +9,7 @@ import polars as pl
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
 from assets.markdown import markdown_table
-from assets.partitions import DataPartition, data_partitions, selected_data
+from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.interval import Interval, duration
 from nightfold.labels.table import LabelSet, label_balance, label_columns, label_table, margin
 from nightfold.universe import Universe
@@ -31,11 +31,12 @@ def labels(universe: Universe, interval: Interval, label_set: LabelSet, bars_ver
     """Make the labels of one set and interval."""
     key, bars_key = (data_key(universe, name, interval) for name in (label_set.name, "bars"))
     table = label_columns(label_set)
+    before, after = (bars * duration(interval) for bars in margin(label_set))
     version = code_version(1, label_set.model_dump(mode="json"), bars_version)
 
     @dg.asset(
         key=asset_key(key),
-        deps=[asset_key(bars_key)],
+        deps=[dg.AssetDep(asset_key(bars_key), partition_mapping=data_to_data(universe, before, after))],
         group_name=GROUP,
         partitions_def=data_partitions(universe),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -57,11 +58,10 @@ def labels(universe: Universe, interval: Interval, label_set: LabelSet, bars_ver
 def _pieces(
     lake: Lake, bars_key: str, partitions: Iterator[DataPartition], interval: Interval, label_set: LabelSet
 ) -> Iterator[Piece]:
-    before, after = margin(label_set)
-    step = duration(interval)
+    before, after = (bars * duration(interval) for bars in margin(label_set))
     for partition in partitions:
         window = partition.window
-        bars = lake.require(bars_key, [partition.symbol], window.start - before * step, window.end + after * step)
+        bars = lake.require(bars_key, [partition.symbol], window.start - before, window.end + after)
         frame = label_table(bars, label_set, interval).filter(
             pl.col("open_time").is_between(window.start, window.end, closed="left")
         )

@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import DataPartition, data_partitions, selected_data
+from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
 from nightfold.bars.resample import resample_bars
 from nightfold.errors import SourceError
@@ -89,9 +89,11 @@ def market_data(universe: Universe, interval: Interval) -> MarketData:
         )
         return Frames(RAW_BARS, pieces, keep=True)
 
+    before, after = margin(fetched, universe.cleaning), settling(fetched, universe.cleaning)
+
     @dg.asset(
         key=asset_key(bars_key),
-        deps=[raw_bars],
+        deps=[dg.AssetDep(raw_bars, partition_mapping=data_to_data(universe, before, after))],
         group_name=GROUP,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -64,6 +64,28 @@ def selected_as_ofs(context: dg.AssetExecutionContext, experiment: Experiment) -
         yield AsOfPartition(window_of(parse_moment(as_of, "as_of"), experiment.retrain), universe)
 
 
+def data_to_data(universe: Universe, before: timedelta, after: timedelta = timedelta(0)) -> dg.MultiPartitionMapping:
+    """Edge between data: a window reads its neighbours as far as its first row looks back and its last one ahead.
+
+    With it a backfill of several layers makes the neighbours first, and a window shows as stale when one of them
+    changed.
+    """
+    length = timedelta(days=_DAYS[universe.grain])
+    return dg.MultiPartitionMapping(
+        {
+            universe.grain: dg.DimensionPartitionMapping(
+                universe.grain,
+                dg.TimeWindowPartitionMapping(
+                    start_offset=-ceil(before / length),
+                    end_offset=ceil(after / length),
+                    allow_nonexistent_upstream_partitions=True,
+                ),
+            ),
+            "symbol": dg.DimensionPartitionMapping("symbol", dg.IdentityPartitionMapping()),
+        }
+    )
+
+
 def data_to_as_of(universe: Universe, experiment: Experiment, reach: timedelta) -> dg.MultiPartitionMapping:
     """Edge from data to models: an as-of reads all windows that its training rows can reach back to."""
     periods = ceil(reach / timedelta(days=_DAYS[experiment.retrain]))

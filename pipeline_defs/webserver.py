@@ -13,7 +13,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -34,7 +34,11 @@ def with_reports(app: Starlette, reports: Path) -> Starlette:
         return HTMLResponse(report_index(reports))
 
     reports.mkdir(parents=True, exist_ok=True)
-    app.router.routes[:0] = [Route("/reports/", index), Mount("/reports", StaticFiles(directory=reports, html=True))]
+    app.router.routes[:0] = [
+        Route("/reports", lambda request: RedirectResponse("/reports/")),
+        Route("/reports/", index),
+        Mount("/reports", StaticFiles(directory=reports, html=True)),
+    ]
     return app
 
 

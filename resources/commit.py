@@ -20,7 +20,7 @@ def replace_file(path: Path, content: bytes, part: Path) -> None:
     Raises
     ------
     OSError
-        If the disk refuses; ``path`` is as it was, and ``part`` is gone.
+        If the disk refuses; ``path`` holds what it held, or the whole new content, and ``part`` is gone.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,21 +27,16 @@ def make_dagster_home(home: Path, settings: Path) -> None:
         if not copy.exists() or copy.read_bytes() != settings.read_bytes():
             replace_file(copy, settings.read_bytes(), home / f"{settings.name}.part")
         if not (home / "history").exists():
-            _make_databases(home, settings)
+            _make_databases(home)
 
 
-def _make_databases(home: Path, settings: Path) -> None:
-    from dagster import DagsterInstance
+def _make_databases(home: Path) -> None:
+    from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
     making = home / "making"
     shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
-    shutil.copyfile(settings, making / settings.name)
-    with DagsterInstance.from_config(str(making)) as instance:
-        instance.get_runs(limit=1)
-        instance.all_instigator_state()
+    DagsterSqliteStorage.from_local(str(making))
     shutil.rmtree(home / "schedules", ignore_errors=True)
-    for name in ("schedules", "history"):  # the last one tells that all are there
-        if (making / name).exists():
-            (making / name).replace(home / name)
-    shutil.rmtree(making)
+    for name in ("schedules", "history"):  # the last one tells that both are there
+        (making / name).replace(home / name)
+    making.rmdir()

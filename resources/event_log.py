@@ -6,14 +6,14 @@ This may go once that storage writes batches itself.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection
 
@@ -24,7 +24,7 @@ class BatchedEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._batch: dict[str, Connection] | None = None
         super().__init__(base_dir, inst_data)
-        self._db_lock = threading.RLock()  # a batch holds it while its own events take it again
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch holds it, and its events take it again
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events in one transaction a database file; on an error none of them is stored."""
@@ -55,6 +55,6 @@ class BatchedSqliteStorage(DagsterSqliteStorage):
         self._event_log_storage = BatchedEventLog(str(Path(base_dir) / "history" / "runs"))
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: SqliteStorageConfig) -> Self:
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
         """Make it from the lines in `dagster.yaml`."""
         return cls.from_local(config_value["base_dir"], inst_data)

@@ -339,7 +339,7 @@ class Lake:
     def _commit(self, path: str, content: bytes) -> None:
         try:
             if self.is_local:
-                replace_file(Path(path), content, Path(path))
+                replace_file(Path(path), content, Path(f"{path}.part"))
             else:
                 self.file_system.pipe_file(path, content)
         except Exception as error:  # each object store raises errors of its own

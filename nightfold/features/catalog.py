@@ -423,7 +423,7 @@ _ENTRIES: Final = (
     *windowed(
         volume.volume_trend,
         ((5, 20),),
-        lambda fast, slow: slow - 1,
+        lambda _, slow: slow - 1,
         "mean volume of {0} bars / mean volume of {1} bars",
         MURPHY,
         IDLE,

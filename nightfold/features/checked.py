@@ -100,7 +100,7 @@ def stretches(ordered: pl.DataFrame, interval: Interval | None) -> list[tuple[in
     """First and past-the-last row of each stretch of one symbol whose bars are one interval apart."""
     step = _step()
     neighbours = step == (step.min() if interval is None else milliseconds(interval))
-    starts = ordered.select((~neighbours.fill_null(False)).arg_true()).to_series()
+    starts = ordered.select((~neighbours.fill_null(value=False)).arg_true()).to_series()
     return list(pairwise([*starts.to_list(), ordered.height]))
 
 

@@ -5,15 +5,37 @@ states of the machine begun last are kept, the next one is run until it meets th
 Rows without a whole memory are NaN.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nightfold.features.compiled import compiled
 from nightfold.features.segment import Array
 
-# What a stop remembers.
-_LONG, _NEXT_STOP, _EXTREME, _PACE, _STOP = range(5)
-# What swings remember; prices are 0 where there is none yet, and so are directions.
-_LEG, _TOP, _BOTTOM, _SWING_HIGH, _SWING_LOW, _HIGH_BROKEN, _LOW_BROKEN, _TREND, _BREAK, _TURN = range(10)
+
+class Stop(NamedTuple):
+    """What a trailing stop remembers; all numbers, so that a compiled loop keeps it in registers."""
+
+    is_long: float
+    next_stop: float
+    extreme: float
+    pace: float
+    stop: float
+
+
+class Swing(NamedTuple):
+    """What swings remember; prices are 0 where there is none yet, and so are directions."""
+
+    leg: float
+    top: float
+    bottom: float
+    high: float
+    low: float
+    high_broken: float
+    low_broken: float
+    trend: float
+    break_: float
+    turn: float
 
 
 @compiled
@@ -31,57 +53,60 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
     """
     rows = len(high)
     result = np.full(rows, np.nan)
-    kept, state = np.zeros((rows, 5)), np.zeros(5)
+    kept = np.zeros((rows, 5))
     for start in range(rows - memory):
-        end = start + memory
-        for i in range(start + 1, end + 1):
-            if i == start + 1:
-                _first_stop(state, high, low, i, pace)
-            _next_stop(state, high, low, i, max(i - 1, start + 1), pace, limit)
-            if _same(kept[i], state):
-                state[:] = kept[end - 1]
-                _next_stop(state, high, low, end, end - 1, pace, limit)
-                kept[end] = state
-                break
-            kept[i] = state
-        result[end] = kept[end, _STOP]
+        end, i = start + memory, start + 1
+        state = _next_stop(_first_stop(high, low, i, pace), high, low, i, i, pace, limit)
+        while i < end:
+            if _same(kept, i, state):
+                i = end - 1
+                k = kept[i]
+                state = Stop(k[0], k[1], k[2], k[3], k[4])
+            _keep(kept, i, state)
+            i += 1
+            state = _next_stop(state, high, low, i, i - 1, pace, limit)
+        _keep(kept, end, state)
+        result[end] = state.stop
     return result
 
 
 @compiled
-def _same(one: Array, other: Array) -> bool:
-    for k in range(len(one)):  # noqa: SIM110 - all() over a generator is beyond numba
-        if one[k] != other[k]:
+def _same(kept: Array, i: int, state: tuple[float, ...]) -> bool:
+    for k in range(len(state)):  # noqa: SIM110 - all() over a generator is beyond numba
+        if kept[i, k] != state[k]:
             return False
     return True
 
 
 @compiled
-def _first_stop(state: Array, high: Array, low: Array, i: int, pace: float) -> None:
-    fall = low[i - 1] - low[i]
-    is_long = not (fall > 0 and fall > high[i] - high[i - 1])
-    state[_LONG] = is_long
-    state[_NEXT_STOP] = low[i - 1] if is_long else high[i - 1]
-    state[_EXTREME] = high[i] if is_long else low[i]
-    state[_PACE] = pace
+def _keep(kept: Array, i: int, state: tuple[float, ...]) -> None:
+    for k in range(len(state)):
+        kept[i, k] = state[k]
 
 
 @compiled
-def _next_stop(state: Array, high: Array, low: Array, i: int, before: int, pace: float, limit: float) -> None:
+def _first_stop(high: Array, low: Array, i: int, pace: float) -> Stop:
+    fall = low[i - 1] - low[i]
+    if fall > 0 and fall > high[i] - high[i - 1]:
+        return Stop(0.0, high[i - 1], low[i], pace, 0.0)
+    return Stop(1.0, low[i - 1], high[i], pace, 0.0)
+
+
+@compiled
+def _next_stop(state: Stop, high: Array, low: Array, i: int, before: int, pace: float, limit: float) -> Stop:
     """Put the stop in force into the state, turn where the bar touches it, and move it for the next bar."""
-    is_long, stop, extreme = state[_LONG] == 1, state[_NEXT_STOP], state[_EXTREME]
+    is_long, stop, extreme, speed = state.is_long == 1, state.next_stop, state.extreme, state.pace
     if (is_long and low[i] <= stop) or (not is_long and high[i] >= stop):
         is_long = not is_long
         stop = min(extreme, low[before], low[i]) if is_long else max(extreme, high[before], high[i])
         extreme = high[i] if is_long else low[i]
-        state[_PACE] = pace
+        speed = pace
     elif (is_long and high[i] > extreme) or (not is_long and low[i] < extreme):
         extreme = high[i] if is_long else low[i]
-        state[_PACE] = min(state[_PACE] + pace, limit)
-    state[_STOP] = stop
-    moved = stop + state[_PACE] * (extreme - stop)
-    state[_NEXT_STOP] = min(moved, low[before], low[i]) if is_long else max(moved, high[before], high[i])
-    state[_LONG], state[_EXTREME] = is_long, extreme
+        speed = min(speed + pace, limit)
+    moved = stop + speed * (extreme - stop)
+    next_stop = min(moved, low[before], low[i]) if is_long else max(moved, high[before], high[i])
+    return Stop(1.0 if is_long else 0.0, next_stop, extreme, speed, stop)
 
 
 @compiled
@@ -109,59 +134,83 @@ def swings(
     """
     rows = len(close)
     result = np.full((4, rows), np.nan)
-    kept, state = np.zeros((rows, 10)), np.zeros(10)
+    kept = np.zeros((rows, 10))
     for start in range(rows - memory):
-        end = start + memory
-        for i in range(start, end + 1):
-            if i == start:
-                state[:] = 0
-                state[_TOP], state[_BOTTOM] = high[i], low[i]
-            else:
-                _next_swing(state, open_, high, low, close, distance, i)
-            if i > start and _same(kept[i], state):
-                state[:] = kept[end - 1]
-                _next_swing(state, open_, high, low, close, distance, end)
-                kept[end] = state
-                break
-            kept[i] = state
-        if kept[end, _SWING_HIGH] > 0:
-            result[0, end] = kept[end, _SWING_HIGH]
-        if kept[end, _SWING_LOW] > 0:
-            result[1, end] = kept[end, _SWING_LOW]
-        if kept[end, _TREND] != 0:
-            result[2, end], result[3, end] = kept[end, _BREAK], kept[end, _TURN]
+        end, i = start + memory, start
+        state = Swing(0.0, high[i], low[i], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        while i < end:
+            if i > start and _same2(kept, i, state):
+                i = end - 1
+                k = kept[i]
+                state = Swing(k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9])
+            _keep2(kept, i, state)
+            i += 1
+            state = _next_swing(state, open_, high, low, close, distance, i)
+        _keep(kept, end, state)
+        if state.high > 0:
+            result[0, end] = state.high
+        if state.low > 0:
+            result[1, end] = state.low
+        if state.trend != 0:
+            result[2, end], result[3, end] = state.break_, state.turn
     return result[0], result[1], result[2], result[3]
 
 
 @compiled
-def _next_swing(state: Array, open_: Array, high: Array, low: Array, close: Array, distance: Array, i: int) -> None:
+def _next_swing(
+    state: Swing, open_: Array, high: Array, low: Array, close: Array, distance: Array, i: int
+) -> Swing:
+    leg, top, bottom = state.leg, state.top, state.bottom
+    swing_high, swing_low = state.high, state.low
+    high_broken, low_broken = state.high_broken, state.low_broken
     needed = distance[i]
-    falls = needed > 0 and state[_LEG] >= 0 and state[_TOP] - low[i] >= needed
-    rises = needed > 0 and state[_LEG] <= 0 and high[i] - state[_BOTTOM] >= needed
-    if state[_LEG] > 0 and high[i] > state[_TOP]:
-        state[_TOP] = high[i]
-    elif state[_LEG] < 0 and low[i] < state[_BOTTOM]:
-        state[_BOTTOM] = low[i]
+    falls = needed > 0 and leg >= 0 and top - low[i] >= needed
+    rises = needed > 0 and leg <= 0 and high[i] - bottom >= needed
+    if leg > 0 and high[i] > top:
+        top = high[i]
+    elif leg < 0 and low[i] < bottom:
+        bottom = low[i]
     elif falls and not (rises and close[i] >= open_[i]):
-        state[_SWING_HIGH], state[_HIGH_BROKEN] = state[_TOP], 0
-        state[_LEG], state[_TOP], state[_BOTTOM] = -1, 0, low[i]
+        swing_high, high_broken = top, 0.0
+        leg, top, bottom = -1.0, 0.0, low[i]
     elif rises:
-        state[_SWING_LOW], state[_LOW_BROKEN] = state[_BOTTOM], 0
-        state[_LEG], state[_TOP], state[_BOTTOM] = 1, high[i], 0
-    elif state[_LEG] == 0:
-        state[_TOP], state[_BOTTOM] = max(state[_TOP], high[i]), min(state[_BOTTOM], low[i])
-    _look_for_break(state, close[i])
-
+        swing_low, low_broken = bottom, 0.0
+        leg, top, bottom = 1.0, high[i], 0.0
+    elif leg == 0:
+        top, bottom = max(top, high[i]), min(bottom, low[i])
+    # A close beyond a swing that none was beyond before: with the structure a break, against it a turn.
+    side = 0.0
+    if swing_high > 0 and high_broken == 0 and close[i] > swing_high:
+        side, high_broken = 1.0, 1.0
+    elif swing_low > 0 and low_broken == 0 and close[i] < swing_low:
+        side, low_broken = -1.0, 1.0
+    trend = state.trend
+    return Swing(
+        leg,
+        top,
+        bottom,
+        swing_high,
+        swing_low,
+        high_broken,
+        low_broken,
+        side if side != 0 else trend,
+        side if trend == side else 0.0,
+        side if trend == -side else 0.0,
+    )
 
 @compiled
-def _look_for_break(state: Array, close: float) -> None:
-    """Note a close beyond a swing that none was beyond before: with the structure a break, against it a turn."""
-    side = 0
-    if state[_SWING_HIGH] > 0 and state[_HIGH_BROKEN] == 0 and close > state[_SWING_HIGH]:
-        side, state[_HIGH_BROKEN] = 1, 1
-    elif state[_SWING_LOW] > 0 and state[_LOW_BROKEN] == 0 and close < state[_SWING_LOW]:
-        side, state[_LOW_BROKEN] = -1, 1
-    state[_BREAK] = side if state[_TREND] == side else 0
-    state[_TURN] = side if state[_TREND] == -side else 0
-    if side != 0:
-        state[_TREND] = side
+def _same2(kept, i, s):
+    return (kept[i,0]==s.leg and kept[i,1]==s.top and kept[i,2]==s.bottom and kept[i,3]==s.high and kept[i,4]==s.low and kept[i,5]==s.high_broken
+       and kept[i,6]==s.low_broken and kept[i,7]==s.trend and kept[i,8]==s.break_ and kept[i,9]==s.turn)
+@compiled
+def _keep2(kept, i, s):
+    kept[i,0]=s.leg
+    kept[i,1]=s.top
+    kept[i,2]=s.bottom
+    kept[i,3]=s.high
+    kept[i,4]=s.low
+    kept[i,5]=s.high_broken
+    kept[i,6]=s.low_broken
+    kept[i,7]=s.trend
+    kept[i,8]=s.break_
+    kept[i,9]=s.turn

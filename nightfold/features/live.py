@@ -13,7 +13,7 @@ from nightfold.features.checked import NUMBERS, checked, in_order, smallest_step
 from nightfold.features.compute import chosen
 from nightfold.features.feature import Feature
 from nightfold.features.segment import Array, Segment
-from nightfold.interval import Interval, milliseconds
+from nightfold.interval import INTERVALS, Interval, milliseconds
 from nightfold.schema import KEY, PRICES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,11 +46,8 @@ class LiveFeatures:
     """
 
     def __init__(self, names: Iterable[str | Feature] | None = None, *, interval: Interval) -> None:
-        self._start(names, milliseconds(interval))
-
-    def _start(self, names: Iterable[str | Feature] | None, step: int) -> None:
         self._features = chosen(names)
-        self._step = step
+        self._step = milliseconds(interval)
         self._rows = 1 + max((feature.lookback for feature in self._features), default=0)
         self._windows: dict[str, _Window] = {}
 
@@ -78,21 +75,16 @@ class LiveFeatures:
         SchemaError
             If the bars cannot be used, as in `compute_features`.
         ConfigError
-            If no interval is given and no symbol has two bars to tell it from.
+            If no interval is given and the bars do not tell it.
         """
         ordered, _ = in_order(checked(bars))
-        step = smallest_step(ordered) if interval is None else milliseconds(interval)
-        if step is None:
-            raise ConfigError(
-                '`interval` is None, and no symbol in `bars` has two bars to tell it from; give it: "5m".'
-            )
-        live = cls.__new__(cls)
-        live._start(names, step)
+        interval = _interval_of(ordered) if interval is None else interval
+        live = cls(names, interval=interval)
         live._take(ordered, interval)
         live._rehearse()
         return live
 
-    def _take(self, ordered: pl.DataFrame, interval: Interval | None) -> None:
+    def _take(self, ordered: pl.DataFrame, interval: Interval) -> None:
         """Keep the end of each symbol's last stretch."""
         last = {ordered["symbol"][start]: (start, stop) for start, stop in stretches(ordered, interval)}
         for symbol, (start, stop) in last.items():
@@ -197,6 +189,16 @@ class _Window:
         kept = slice(self._first, self._end)
         numbers: list[Array] = [row[kept] for row in self._numbers]
         return Segment(self._time[kept], *numbers)
+
+
+def _interval_of(ordered: pl.DataFrame) -> Interval:
+    step = smallest_step(ordered)
+    for interval in INTERVALS:
+        if milliseconds(interval) == step:
+            return interval
+    raise ConfigError(
+        f"`interval` is None, and the smallest step in `bars`, {step} ms, is none of {', '.join(INTERVALS)}; give it."
+    )
 
 
 def _read(bar: Mapping[str, Any]) -> tuple[str, int, list[float]]:

@@ -79,10 +79,10 @@ def rows() -> Callable[..., pl.DataFrame]:
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let so many more syncs succeed, then answer that no space is left."""
+    sync = os.fsync
 
     def fill(after: int) -> None:
         left = [after]
-        sync = os.fsync
 
         def refuse(handle: int) -> None:
             if left[0] == 0:
