@@ -73,10 +73,10 @@ def _calibrate(
         forecasts = {member: frame.select(CLASSES).to_numpy() for member, frame in rows.items()}
         blended = blend(list(forecasts.values()))
         first = next(iter(rows.values()))
-        label, weight = first["label"].to_numpy(), first["weight"].to_numpy()
-        calibrators[horizon] = DirectionCalibrator.fit(blended, label, weight)
+        label = first["label"].to_numpy()
+        calibrators[horizon] = DirectionCalibrator.fit(blended, label)
         for member, forecast in {**forecasts, "ensemble": blended}.items():
-            scores.append({"horizon": horizon, "member": member, **score(forecast, label, weight)})
+            scores.append({"horizon": horizon, "member": member, **score(forecast, label)})
     return calibrators, pl.DataFrame(scores)
 
 

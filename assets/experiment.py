@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import POOLED, AsOfPartition, as_of_partitions, selected_as_ofs
+from assets.partitions import IN_ONE_RUN, POOLED, AsOfPartition, as_of_partitions, selected_as_ofs
 from nightfold.experiment import Experiment
 from nightfold.features.select import max_lookback
 from nightfold.interval import Interval
@@ -19,7 +19,7 @@ from nightfold.labels.table import LabelSet
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import reach
-from nightfold.training import Sample, join_rows, sample
+from nightfold.training import WEIGHT_COLUMNS, Sample, join_rows, sample
 from nightfold.universe import Universe
 from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
@@ -92,7 +92,7 @@ class Plan:
         return {
             **self.common(stage, "train"),
             "partitions_def": as_of_partitions(self.universe, self.experiment),
-            "backfill_policy": dg.BackfillPolicy.single_run(),
+            "backfill_policy": IN_ONE_RUN,
         }
 
     def samples(self, lake: Lake, partition: AsOfPartition) -> dict[int, Sample]:
@@ -100,13 +100,18 @@ class Plan:
         symbols = self.experiment.members(partition.universe, self.universe.symbols)
         start, end = partition.as_of - self.reach, partition.as_of
         horizons = self.experiment.target.horizons
-        wanted = [f"{name}_{h}" for h in horizons for name in ("label", "label_end", "weight")]
+        weighting = self.experiment.target.weighting
+        kinds = ("label", "label_end", *([] if weighting == "equal" else [WEIGHT_COLUMNS[weighting]]))
+        wanted = [f"{kind}_{h}" for h in horizons for kind in kinds]
         features = lake.require(self.data("features"), symbols, start, end, [*KEY, *self.features])
         labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
         rows = join_rows(features, labels, self.features)
         lookback = max(max_lookback(self.features), self.label_set.volatility_bars)
         split = self.experiment.split
-        return {h: sample(rows, self.features, h, partition.as_of, split, self.interval, lookback) for h in horizons}
+        return {
+            h: sample(rows, self.features, h, partition.as_of, split, self.interval, lookback, weighting)
+            for h in horizons
+        }
 
     def store(
         self,

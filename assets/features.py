@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
+from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
 from nightfold.features.select import max_lookback
@@ -43,7 +43,7 @@ def features(universe: Universe, interval: Interval, bars_version: str) -> Featu
         deps=[dg.AssetDep(asset_key(bars_key), partition_mapping=data_to_data(universe, reach))],
         group_name=GROUP,
         partitions_def=data_partitions(universe),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=version,
         dagster_type=frame_type(table),

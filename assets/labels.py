@@ -9,7 +9,7 @@ import polars as pl
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
 from assets.markdown import markdown_table
-from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
+from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.interval import Interval, duration
 from nightfold.labels.table import LabelSet, label_balance, label_columns, label_table, margin
 from nightfold.universe import Universe
@@ -39,7 +39,7 @@ def labels(universe: Universe, interval: Interval, label_set: LabelSet, bars_ver
         deps=[dg.AssetDep(asset_key(bars_key), partition_mapping=data_to_data(universe, before, after))],
         group_name=GROUP,
         partitions_def=data_partitions(universe),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=version,
         dagster_type=frame_type(table),

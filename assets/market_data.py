@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.partitions import DataPartition, data_partitions, data_to_data, selected_data
+from assets.partitions import AFTER_ITS_PARENT, IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
 from nightfold.bars.resample import resample_bars
 from nightfold.errors import SourceError
@@ -65,7 +65,7 @@ def market_data(universe: Universe, interval: Interval) -> MarketData:
         deps=[dg.AssetKey("exchange")],
         group_name=GROUP,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=raw_version,
         dagster_type=frame_type(RAW_BARS),
@@ -96,7 +96,7 @@ def market_data(universe: Universe, interval: Interval) -> MarketData:
         deps=[dg.AssetDep(raw_bars, partition_mapping=data_to_data(universe, before, after))],
         group_name=GROUP,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=AFTER_ITS_PARENT,
         io_manager_key="lake_io",
         code_version=bars_version,
         dagster_type=frame_type(BARS),

@@ -13,6 +13,13 @@ from nightfold.window import Length, Window, midnight, parse_moment, window_of
 
 POOLED = "pooled"
 
+IN_ONE_RUN = dg.BackfillPolicy.single_run()
+AFTER_ITS_PARENT = dg.BackfillPolicy.multi_run(100_000)
+"""Policy of `bars`, and in effect one run as well. Dagster puts parent and child into the same runs where both are to
+be made in one, and then cuts a block of windows and symbols into several runs: a window would be cleaned before its
+neighbours are fetched, and features made before the bars that they look back on. Policies that differ keep them in
+runs of their own, one after the other."""
+
 _DAYS = {"day": 1, "week": 7, "month": 28}
 
 

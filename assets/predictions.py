@@ -11,7 +11,7 @@ from assets.ensemble import InForce, load_ensemble
 from assets.experiment import Plan, in_force
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
-from assets.partitions import DataPartition, as_of_to_data, data_partitions, selected_data
+from assets.partitions import IN_ONE_RUN, DataPartition, as_of_to_data, data_partitions, selected_data
 from nightfold.forecast import forecast, predictions_table
 from nightfold.schema import KEY, Table
 from resources.io_manager import Frames, Piece
@@ -34,7 +34,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
             asset_key(plan.data(plan.label_set.name)),
         ],
         partitions_def=data_partitions(plan.universe),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=version,
         dagster_type=frame_type(table),

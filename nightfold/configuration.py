@@ -177,7 +177,13 @@ def _fault(fault: ErrorDetails, spec: type[BaseModel]) -> str:
             message = fault["msg"].removeprefix("Value error, ")
             return message if message.startswith(key) else f"{key}: {message}"
         case _:
-            return f"{key or 'it'} is {_shown(fault['input'])}: {fault['msg'][:1].lower()}{fault['msg'][1:]}."
+            return f"{key or 'it'} is {_shown(fault['input'])}; {_rule(fault)}."
+
+
+def _rule(fault: ErrorDetails) -> str:
+    if fault["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "it must be a mapping of settings"
+    return fault["msg"].replace("Input should", "it must", 1).replace("Input", "the input", 1)
 
 
 def _settings_at(spec: type[BaseModel], place: tuple[int | str, ...]) -> set[str]:
@@ -210,7 +216,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without the licence to say a thing twice, where the last one silently wins."""
+    """YAML in which a key said twice is an error, and dates are text: the spec reads them, and names a wrong one."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

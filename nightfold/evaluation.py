@@ -11,7 +11,6 @@ from pydantic import PositiveFloat
 
 from nightfold.backtest.baseline import buy_and_hold
 from nightfold.backtest.cost import Costs
-from nightfold.backtest.engine import simulate
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
 from nightfold.backtest.signal import targets
@@ -93,6 +92,8 @@ def evaluate(
     choices
         Range and cost scale.
     """
+    from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
+
     costs = scale_costs(experiment.costs, choices.cost_scale)
     wanted = targets(
         strategy_rows(predictions, bars, experiment.strategy.horizon),

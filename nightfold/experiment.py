@@ -21,6 +21,7 @@ from nightfold.models.contract import ModelSpec
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec
 from nightfold.tearsheet.gates import Gates
+from nightfold.training import Weighting
 from nightfold.universe import Universe
 from nightfold.window import Length
 
@@ -47,6 +48,8 @@ class Target(Spec):
     """The label set of `configs/labels.yaml` it comes from."""
     horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
     """Bars to the vertical barrier, ascending; one model each."""
+    weighting: Weighting = "uniqueness"
+    """What rows count in training: average `uniqueness`, that times the return it was worth, or all `equal`."""
 
     @field_validator("horizons")
     @classmethod

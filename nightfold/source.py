@@ -1,12 +1,16 @@
 """Where bars come from, as a setting: one string or one mapping in the universe file."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, TypeAdapter, field_validator
 
 from nightfold.errors import ConfigError
 from nightfold.spec import Spec
+
+ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
+"""First instant of every simulated market."""
 
 _NAME_PARTS = {"venue", "market", "symbol", "interval"}
 _Address = Annotated[str, Field(pattern=r"^https?://[^/]+")]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
-from nightfold.models.contract import class_prior
+from nightfold.models.contract import class_shares
 from nightfold.models.dataset import Dataset
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
 from nightfold.splits.purge import NEVER, Parts, cut, spans
+
+Weighting = Literal["uniqueness", "attribution", "equal"]
+
+WEIGHT_COLUMNS = {"uniqueness": "uniqueness", "attribution": "weight"}
+"""Column of the label table behind a weighting, without its horizon."""
 
 _CONTEXT = ("symbol", "open_time", "label_end", "label", "weight")
 
@@ -65,7 +70,7 @@ class Sample:
             "fingerprint": self.fingerprint,
             "rows": {"train": len(self.train), "stopping": len(self.stopping), "validation": len(self.validation)},
             "span": {name: moment.isoformat() for name, moment in self.span.items()},
-            "class_shares": class_prior(self.train).tolist(),
+            "class_shares": class_shares(self.train).tolist(),
             "features": list(self.train.names),
             "scaler": self.scaler,
             "account": self.accounts.to_dicts(),
@@ -94,6 +99,7 @@ def sample(
     spec: SplitSpec,
     interval: str,
     lookback: int,
+    weighting: Weighting = "uniqueness",
 ) -> Sample:
     """Choose train and validation rows of one as-of and horizon.
 
@@ -111,6 +117,8 @@ def sample(
         Window, shares and gaps; length of a bar.
     lookback
         Most bars a feature reads before its own, to tell warm-up from missing features.
+    weighting
+        What rows count: average `uniqueness`; that times the return attributed (`attribution`); all `equal`.
 
     Raises
     ------
@@ -124,7 +132,10 @@ def sample(
         rows.with_columns(pl.Series("usable", usable), pl.int_range(pl.len()).alias("row"))
         .filter("usable")
         .select(
-            "row", "symbol", "open_time", *(pl.col(f"{n}_{horizon}").alias(n) for n in _CONTEXT[2:]), *names
+            *("row", "symbol", "open_time"),
+            *(pl.col(f"{name}_{horizon}").alias(name) for name in ("label_end", "label")),
+            (pl.lit(1.0) if weighting == "equal" else pl.col(f"{WEIGHT_COLUMNS[weighting]}_{horizon}")).alias("weight"),
+            *names,
         )
         .sort("open_time", "symbol")
     )

@@ -17,6 +17,7 @@ from resources.tracking import Tracking
 
 for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
+warnings.filterwarnings("ignore", message="Asset job ingest materializes assets with varying BackfillPolicies")
 
 
 def build(environment: Environment) -> tuple[dg.Definitions, Line]:

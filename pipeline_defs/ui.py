@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.1
 # Reads the process groups that were started, one a line, until the pipe closes because its writer is gone.
 _GUARD = """
 while read -r group; do groups="$groups -$group"; done
-kill -INT -- $groups; sleep 5; kill -KILL -- $groups
+kill -s INT -- $groups; sleep 5; kill -s KILL -- $groups
 """
 
 

@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from nightfold.errors import NightfoldError
 from nightfold.models.bundle import Bundle, Manifest
 
@@ -129,6 +127,8 @@ class Tracking:
 
     def _reach(self, database: Path | None) -> None:
         """Ask once and briefly, where MLflow itself would try again for minutes."""
+        import httpx
+
         try:
             if database is not None:
                 with closing(sqlite3.connect(database, timeout=_TIMEOUT_SECONDS)) as connection:

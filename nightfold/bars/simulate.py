@@ -12,7 +12,7 @@ any range of any symbol is the same view of one path, and a month costs a month.
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from math import cos, exp, log, pi, sin, sqrt
 
 import numpy as np
@@ -22,10 +22,7 @@ from numpy.typing import NDArray
 
 from nightfold.interval import milliseconds
 from nightfold.schema import FLOW, PRICES, TIME
-from nightfold.source import SimulatedSource
-
-ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
-"""First instant of every simulated market."""
+from nightfold.source import ORIGIN, SimulatedSource
 
 _COLUMNS = (*PRICES, "volume", *FLOW)
 _SIGNIFICANT_DIGITS = 10

@@ -1,8 +1,6 @@
-"""Every feature on one page: a new one is a function and a line here."""
+"""Every feature of the default set on one page: a new one is a function and a line here."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -18,106 +16,22 @@ from nightfold.features import (
     volatility,
     volume,
 )
+from nightfold.features.entry import FLAT, IDLE, STILL, across, longest, recursive, single, windowed, within
 from nightfold.features.feature import Feature
-from nightfold.features.segment import Array
-
-Size = int | tuple[int, ...]
-
-NEVER = "never"
-FLAT = "no movement in the window"
-STILL = "no range in the bar"
-IDLE = "no volume in the window"
+from nightfold.features.optional import CROSS_ASSET, ORDER_FLOW
 
 MURPHY = "Murphy (1999), Technical Analysis of the Financial Markets"
 WILDER = "Wilder (1978), New Concepts in Technical Trading Systems"
 SWINGS = "Dow theory; swings by average true ranges after Wilder (1978)"
 
-
-def windowed(
-    function: Callable[..., Array],
-    sizes: tuple[Size, ...],
-    lookback: Callable[..., int],
-    formula: str,
-    reference: str,
-    nulls: str = NEVER,
-) -> Iterator[Feature]:
-    """Make one feature for each size, named after the function and the size.
-
-    Parameters
-    ----------
-    function
-        From a segment and the size to values; its module is the feature's group.
-    sizes
-        What the function is called with after the segment, one number or several.
-    lookback
-        From a size to bars.
-    formula
-        Words with ``{0}``, ``{1}`` where the numbers of the size stand.
-    reference
-        Where the definition comes from.
-    nulls
-        When a value is null although its lookback is there.
-    """
-    for size in sizes:
-        parameters = size if isinstance(size, tuple) else (size,)
-        yield Feature(
-            name="_".join([function.__name__, *map(str, parameters)]),
-            group=function.__module__.rpartition(".")[2],
-            formula=formula.format(*parameters),
-            lookback=lookback(*parameters),
-            reference=reference,
-            nulls=nulls,
-            function=function,
-            parameters=parameters,
-        )
-
-
-def recursive(
-    function: Callable[..., Array],
-    lookbacks: Mapping[Size, int],
-    formula: str,
-    reference: str,
-    nulls: str = NEVER,
-) -> Iterator[Feature]:
-    """Make one feature for each size, with a recursion that forgets what lies before the stated lookback.
-
-    Parameters are those of `windowed`, save that each size comes with its lookback, which the function gets, too.
-    """
-    for size, bars in lookbacks.items():
-        for feature in windowed(function, (size,), lambda *_: 0, formula, reference, nulls):
-            yield replace(feature, lookback=bars, function=partial(function, lookback=bars))
-
-
-def _single(
-    function: Callable[..., Array], formula: str, reference: str, nulls: str = NEVER, lookback: int = 0
-) -> Iterator[Feature]:
-    """Make the one feature of a function without a size."""
-    return windowed(function, ((),), lambda: lookback, formula, reference, nulls)
-
-
-def _within(window: int, *_: int) -> int:
-    """Lookback of a window of bars."""
-    return window - 1
-
-
-def _across(window: int, *_: int) -> int:
-    """Lookback of a window of changes from bar to bar."""
-    return window
-
-
-def _longest(*windows: int) -> int:
-    """Lookback of several windows of changes."""
-    return max(windows)
-
-
 _ENTRIES: Final = (
     # returns and momentum
-    *windowed(returns.log_return, (1, 3, 5, 10, 20, 60, 288), _across, "ln(close / close {0} bars ago)", "log return"),
-    *windowed(returns.momentum, (5, 10), _across, "close / close {0} bars ago, less 1", "TA-Lib ROCP"),
+    *windowed(returns.log_return, (1, 3, 5, 10, 20, 60, 288), across, "ln(close / close {0} bars ago)", "log return"),
+    *windowed(returns.momentum, (5, 10), across, "close / close {0} bars ago, less 1", "TA-Lib ROCP"),
     *windowed(
         returns.standardized_return,
         (60, 288),
-        _across,
+        across,
         "{0}-bar log return / (deviation of the one-bar log returns in it x square root of {0})",
         "t-statistic of the mean return",
         "all one-bar log returns in the window equal",
@@ -130,7 +44,7 @@ _ENTRIES: Final = (
         "second difference",
     ),
     *windowed(
-        returns.positive_share, (20,), _across, "share of the last {0} closes above the close before", MURPHY, FLAT
+        returns.positive_share, (20,), across, "share of the last {0} closes above the close before", MURPHY, FLAT
     ),
     # oscillators
     *recursive(
@@ -166,7 +80,7 @@ _ENTRIES: Final = (
     *windowed(
         oscillator.williams_r,
         (28,),
-        _within,
+        within,
         "-100 x (highest high - close) / (highest high - lowest low) over {0} bars",
         "Williams (1979), How I Made One Million Dollars; TA-Lib WILLR",
         FLAT,
@@ -174,7 +88,7 @@ _ENTRIES: Final = (
     *windowed(
         oscillator.cci,
         (20,),
-        _within,
+        within,
         "(typical price - its mean) / (.015 x its mean absolute deviation) over {0} bars",
         "Lambert (1980), Commodity Channel Index; TA-Lib CCI",
         FLAT,
@@ -182,7 +96,7 @@ _ENTRIES: Final = (
     *windowed(
         oscillator.mfi,
         (14,),
-        _across,
+        across,
         "100 x value traded in bars with a rising typical price / in bars where it moved, over {0} bars",
         "Quong & Soudack (1989); TA-Lib MFI",
         "no volume in bars where the typical price moved",
@@ -190,13 +104,13 @@ _ENTRIES: Final = (
     *windowed(
         oscillator.ultimate_oscillator,
         ((7, 14, 28),),
-        _longest,
+        longest,
         "100 x buying pressure / true range over {0}, {1} and {2} bars, weighted 4, 2, 1",
         "Williams (1985), The Ultimate Oscillator; TA-Lib ULTOSC",
         FLAT,
     ),
     # trend
-    *windowed(trend.sma_distance, (60,), _within, "ln(close / mean close of {0} bars)", MURPHY),
+    *windowed(trend.sma_distance, (60,), within, "ln(close / mean close of {0} bars)", MURPHY),
     *recursive(
         trend.ema_distance,
         {12: 100, 26: 240, 50: 500},
@@ -245,7 +159,7 @@ _ENTRIES: Final = (
     *windowed(
         trend.aroon_oscillator,
         (25,),
-        _across,
+        across,
         "100 / {0} x (bars since the lowest low - bars since the highest high)",
         "Chande (1995), A Time Price Oscillator; TA-Lib AROONOSC",
         FLAT,
@@ -259,7 +173,7 @@ _ENTRIES: Final = (
     *windowed(
         trend.vortex,
         (14,),
-        _across,
+        across,
         "(sum of |high - low before| - sum of |low - high before|) / sum of true range over {0} bars",
         "Botes & Siepman (2010), The Vortex Indicator; TA-Lib VORTEX",
         FLAT,
@@ -267,7 +181,7 @@ _ENTRIES: Final = (
     *windowed(
         trend.efficiency_ratio,
         (10,),
-        _across,
+        across,
         "change of close over {0} bars / sum of absolute one-bar changes",
         "Kaufman (1995), Smarter Trading",
         FLAT,
@@ -275,14 +189,14 @@ _ENTRIES: Final = (
     *windowed(
         trend.trend_slope,
         (60,),
-        _within,
+        within,
         "slope a bar of the least-squares line through the last {0} log closes",
         "ordinary least squares",
     ),
     *windowed(
         trend.trend_fit,
         (20, 60),
-        _within,
+        within,
         "R squared of the least-squares line through the last {0} log closes, with the slope's sign",
         "ordinary least squares",
         FLAT,
@@ -291,49 +205,49 @@ _ENTRIES: Final = (
     *windowed(
         volatility.volatility,
         (5, 20, 60, 288),
-        _across,
+        across,
         "sample standard deviation of the last {0} one-bar log returns",
         "realized volatility",
     ),
     *windowed(
         volatility.parkinson,
         (20,),
-        _within,
+        within,
         "square root of the mean of ln(high / low) squared / (4 ln 2), {0} bars",
         "Parkinson (1980), The Extreme Value Method",
     ),
     *windowed(
         volatility.garman_klass,
         (20,),
-        _within,
+        within,
         "square root of the mean of ln(high / low) squared / 2 - (2 ln 2 - 1) ln(close / open) squared, {0} bars",
         "Garman & Klass (1980), On the Estimation of Security Price Volatilities",
     ),
     *windowed(
         volatility.rogers_satchell,
         (20,),
-        _within,
+        within,
         "square root of the mean of ln(h / c) ln(h / o) + ln(l / c) ln(l / o), {0} bars",
         "Rogers & Satchell (1991), Estimating Variance from High, Low and Closing Prices",
     ),
     *windowed(
         volatility.yang_zhang,
         (20,),
-        _across,
+        across,
         "square root of gap variance + k body variance + (1 - k) Rogers-Satchell variance, {0} bars",
         "Yang & Zhang (2000), Drift-Independent Volatility Estimation",
     ),
     *windowed(
         volatility.semi_deviation,
         (20,),
-        _across,
+        across,
         "root mean square of the last {0} one-bar log returns, those above 0 counted as 0",
         "Markowitz (1959), Portfolio Selection",
     ),
     *windowed(
         volatility.downside_share,
         (60,),
-        _across,
+        across,
         "sum of squared falling / sum of squared one-bar log returns, {0} bars",
         "Barndorff-Nielsen, Kinnebrock & Shephard (2010), Measuring Downside Risk",
         FLAT,
@@ -349,7 +263,7 @@ _ENTRIES: Final = (
     *windowed(
         volatility.volatility_ratio,
         ((5, 60), (20, 288)),
-        _longest,
+        longest,
         "volatility of {0} bars / volatility of {1} bars",
         "realized volatility",
         "all one-bar log returns in the long window equal",
@@ -357,7 +271,7 @@ _ENTRIES: Final = (
     *windowed(
         volatility.jump_share,
         (60,),
-        _across,
+        across,
         "1 - bipower / squared variation of {0} one-bar log returns, not under 0",
         "Barndorff-Nielsen & Shephard (2004), Power and Bipower Variation",
         FLAT,
@@ -382,7 +296,7 @@ _ENTRIES: Final = (
     *windowed(
         volatility.bollinger_position,
         (20,),
-        _within,
+        within,
         "%B: (close - lower band) / (upper - lower band), bands 2 deviations about the mean of {0} closes",
         "Bollinger (2001), Bollinger on Bollinger Bands; TA-Lib BBANDS",
         FLAT,
@@ -390,14 +304,14 @@ _ENTRIES: Final = (
     *windowed(
         volatility.bollinger_width,
         (20,),
-        _within,
+        within,
         "(upper - lower band) / mean of {0} closes, bands 2 deviations about it",
         "Bollinger (2001), Bollinger on Bollinger Bands; TA-Lib BBANDS",
     ),
     *windowed(
         volatility.donchian_position,
         (288,),
-        _within,
+        within,
         "(close - lowest low) / (highest high - lowest low) of {0} bars",
         "Donchian channel",
         FLAT,
@@ -405,17 +319,17 @@ _ENTRIES: Final = (
     *windowed(
         volatility.choppiness,
         (14,),
-        _across,
+        across,
         "log of (sum of true range / (highest high - lowest low)), base {0}, {0} bars",
         "Dreiss (1993), Choppiness Index",
         FLAT,
     ),
     # volume
-    *windowed(volume.volume_ratio, (20, 288), _within, "volume / mean volume of {0} bars", MURPHY, IDLE),
+    *windowed(volume.volume_ratio, (20, 288), within, "volume / mean volume of {0} bars", MURPHY, IDLE),
     *windowed(
         volume.volume_z_score,
         (288,),
-        _within,
+        within,
         "(volume - mean) / population deviation of the last {0} volumes",
         "z-score",
         "all volumes in the window equal",
@@ -431,7 +345,7 @@ _ENTRIES: Final = (
     *windowed(
         volume.volume_concentration,
         (20,),
-        _within,
+        within,
         "highest volume / sum of the last {0} volumes",
         "concentration ratio",
         IDLE,
@@ -439,7 +353,7 @@ _ENTRIES: Final = (
     *windowed(
         volume.obv_change,
         (20,),
-        _across,
+        across,
         "sum of volume, signed by the change of close / sum of volume, {0} bars",
         "Granville (1963), on-balance volume",
         IDLE,
@@ -447,7 +361,7 @@ _ENTRIES: Final = (
     *windowed(
         volume.force,
         (13,),
-        _across,
+        across,
         "sum of one-bar log return x volume / sum of volume, {0} bars",
         "Elder (1993), Trading for a Living: force index",
         IDLE,
@@ -455,7 +369,7 @@ _ENTRIES: Final = (
     *windowed(
         volume.money_flow,
         (20,),
-        _within,
+        within,
         "sum of (2 close - high - low) / (high - low) x volume / sum of volume, {0} bars",
         "Chaikin money flow; TA-Lib CMF",
         IDLE,
@@ -463,28 +377,28 @@ _ENTRIES: Final = (
     *windowed(
         volume.vwap_distance,
         (20, 288),
-        _within,
+        within,
         "ln(close / volume-weighted typical price of {0} bars)",
         "volume-weighted average price",
         IDLE,
     ),
     # price action and candles
-    *_single(candle.price_in_range, "(close - low) / (high - low)", "stochastic of one bar", STILL),
-    *_single(candle.body_in_range, "(close - open) / (high - low)", "TA-Lib BOP", STILL),
-    *_single(candle.upper_wick, "(high - higher of open and close) / (high - low)", "candlestick", STILL),
-    *_single(candle.lower_wick, "(lower of open and close - low) / (high - low)", "candlestick", STILL),
+    *single(candle.price_in_range, "(close - low) / (high - low)", "stochastic of one bar", STILL),
+    *single(candle.body_in_range, "(close - open) / (high - low)", "TA-Lib BOP", STILL),
+    *single(candle.upper_wick, "(high - higher of open and close) / (high - low)", "candlestick", STILL),
+    *single(candle.lower_wick, "(lower of open and close - low) / (high - low)", "candlestick", STILL),
     *windowed(
         candle.wick_balance,
         (20,),
-        _within,
+        within,
         "(sum of upper - sum of lower wicks) / sum of (high - low), {0} bars",
         "candlestick",
         "no range in any bar of the window",
     ),
-    *_single(candle.gap, "ln(open / close before)", "candlestick", lookback=1),
-    *_single(candle.bar_range, "ln(high / low)", "candlestick"),
-    *windowed(candle.streak, (10,), _across, "closes in one direction in a row, signed, at most {0}", "run length"),
-    *_single(
+    *single(candle.gap, "ln(open / close before)", "candlestick", lookback=1),
+    *single(candle.bar_range, "ln(high / low)", "candlestick"),
+    *windowed(candle.streak, (10,), across, "closes in one direction in a row, signed, at most {0}", "run length"),
+    *single(
         candle.engulfing,
         "1 where a rising body engulfs a falling one, -1 the other way, .8 where one end is equal, else 0",
         "Nison (1991), Japanese Candlestick Charting Techniques; TA-Lib CDLENGULFING",
@@ -494,7 +408,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.z_score,
         (20, 288),
-        _within,
+        within,
         "(close - mean) / population deviation of the last {0} closes",
         "z-score",
         FLAT,
@@ -502,7 +416,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.percentile_rank,
         (60,),
-        _within,
+        within,
         "share of the other {0}-bar closes below the close, ties counted half",
         "percentile rank",
         FLAT,
@@ -510,7 +424,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.skew,
         (60, 288),
-        _across,
+        across,
         "population skewness of the last {0} one-bar log returns",
         "third standardized moment",
         "all one-bar log returns in the window equal",
@@ -518,7 +432,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.kurtosis,
         (288,),
-        _across,
+        across,
         "population excess kurtosis of the last {0} one-bar log returns",
         "fourth standardized moment less 3",
         "all one-bar log returns in the window equal",
@@ -542,7 +456,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.variance_ratio,
         ((288, 4),),
-        _across,
+        across,
         "variance of {1}-bar log returns / ({1} x variance of one-bar log returns) in {0} bars",
         "Lo & MacKinlay (1988), Stock Market Prices Do Not Follow Random Walks",
         "all one-bar log returns in the window equal",
@@ -550,7 +464,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.hurst,
         (288,),
-        _across,
+        across,
         "slope of ln deviation on ln k for log returns over k = 1, 2, 4, 8, 16, 32 bars, in {0} bars",
         "Hurst (1951); aggregated deviation",
         "no movement at one of the scales",
@@ -558,7 +472,7 @@ _ENTRIES: Final = (
     *windowed(
         statistic.permutation_entropy,
         (60,),
-        _within,
+        within,
         "entropy of the order of three neighbouring closes in {0} bars, over ln 6",
         "Bandt & Pompe (2002), Permutation Entropy",
         FLAT,
@@ -581,14 +495,14 @@ _ENTRIES: Final = (
     *windowed(
         liquidity.corwin_schultz,
         (20,),
-        _across,
+        across,
         "mean of {0} two-bar spreads from highs and lows, negative ones counted as 0",
         "Corwin & Schultz (2012), A Simple Way to Estimate Bid-Ask Spreads",
     ),
     *windowed(
         liquidity.amihud_ratio,
         ((20, 288),),
-        _longest,
+        longest,
         "mean of |log return| / traded value over {0} bars / the same over {1} bars, bars without trade left out",
         "Amihud (2002), Illiquidity and Stock Returns",
         "no volume in the short window, or no movement in the long one",
@@ -596,7 +510,7 @@ _ENTRIES: Final = (
     *windowed(
         liquidity.return_volume_correlation,
         (60,),
-        _across,
+        across,
         "correlation of one-bar log return and volume, {0} bars",
         "Karpoff (1987), The Relation Between Price Changes and Trading Volume",
         "all returns or all volumes in the window equal",
@@ -604,7 +518,7 @@ _ENTRIES: Final = (
     *windowed(
         liquidity.size_volume_correlation,
         (60,),
-        _across,
+        across,
         "correlation of absolute one-bar log return and volume, {0} bars",
         "Karpoff (1987), The Relation Between Price Changes and Trading Volume",
         "all absolute returns or all volumes in the window equal",
@@ -612,7 +526,7 @@ _ENTRIES: Final = (
     *windowed(
         liquidity.unchanged_share,
         (60,),
-        _across,
+        across,
         "share of the last {0} closes equal to the close before",
         "Lesmond, Ogden & Trzcinka (1999), A New Estimate of Transaction Costs",
     ),
@@ -653,16 +567,21 @@ _ENTRIES: Final = (
         "no close beyond a swing in 350 bars",
     ),
     # calendar
-    *_single(calendar.hour_sin, "sine of the open time on the circle of the day, UTC", "time of day"),
-    *_single(calendar.hour_cos, "cosine of the open time on the circle of the day, UTC", "time of day"),
-    *_single(calendar.weekday_sin, "sine of the open time on the circle of the week from Monday, UTC", "time of week"),
-    *_single(
-        calendar.weekday_cos, "cosine of the open time on the circle of the week from Monday, UTC", "time of week"
-    ),
+    *single(calendar.hour_sin, "sine of the open time on the circle of the day, UTC", "time of day"),
+    *single(calendar.hour_cos, "cosine of the open time on the circle of the day, UTC", "time of day"),
+    *single(calendar.weekday_sin, "sine of the open time on the circle of the week from Monday, UTC", "time of week"),
+    *single(calendar.weekday_cos, "cosine of the open time on the circle of the week from Monday, UTC", "time of week"),
 )
 
 FEATURES: Final[Mapping[str, Feature]] = MappingProxyType({feature.name: feature for feature in _ENTRIES})
 """The default set, by name, in the order of the page."""
 
-SETS: Final[Mapping[str, Mapping[str, Feature]]] = MappingProxyType({"default": FEATURES})
+SETS: Final[Mapping[str, Mapping[str, Feature]]] = MappingProxyType(
+    {"default": FEATURES, "order_flow": ORDER_FLOW, "cross_asset": CROSS_ASSET}
+)
 """Named sets an experiment chooses from."""
+
+CATALOG: Final[Mapping[str, Feature]] = MappingProxyType(
+    {name: feature for features in SETS.values() for name, feature in features.items()}
+)
+"""Every feature of every set, by name."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nightfold.errors import SchemaError
 from nightfold.interval import Interval, milliseconds
-from nightfold.schema import KEY, PRICES, TIME
+from nightfold.schema import FLOW, KEY, PRICES, TIME
 
 NUMBERS = (*PRICES, "volume")
 """What every feature may read."""
@@ -37,7 +37,7 @@ def checked(bars: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
         **{f"{name} null": pl.col(name).is_null() for name in (*KEY, *NUMBERS)},
         **{f"{name} not finite": ~pl.col(name).is_finite() for name in (*NUMBERS, *more)},
         **{f"{name} not above 0": pl.col(name) <= 0 for name in PRICES},
-        **{f"{name} negative": pl.col(name) < 0 for name in ("volume", *more)},
+        **{f"{name} negative": pl.col(name) < 0 for name in ("volume", *more) if name in ("volume", *FLOW)},
     }
     counts = bars.select(fault.sum().alias(name) for name, fault in faults.items()).row(0, named=True)
     found = [f"{name} in {count} rows" for name, count in counts.items() if count]

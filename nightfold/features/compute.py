@@ -1,34 +1,51 @@
 """From bars to features: the one code path for three years, a night, and the bar that just closed."""
 
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from nightfold.errors import ConfigError, UnknownNameError
-from nightfold.features.catalog import FEATURES
+from nightfold.features.catalog import CATALOG, FEATURES
 from nightfold.features.checked import NUMBERS, checked, in_order, stretches
 from nightfold.features.feature import Feature
+from nightfold.features.market import MARKET, market_columns
 from nightfold.features.segment import Array, Segment
 from nightfold.interval import Interval
 from nightfold.schema import KEY, TIME
 
+PIECE = 16_384
+"""Rows computed at a time."""
+
 
 @overload
 def compute_features(
-    bars: pl.DataFrame, names: Iterable[str | Feature] | None = None, *, interval: Interval | None = None
+    bars: pl.DataFrame,
+    names: Iterable[str | Feature] | None = None,
+    *,
+    interval: Interval | None = None,
+    threads: int = 1,
+    leader: str | None = None,
 ) -> pl.DataFrame: ...
 @overload
 def compute_features(
-    bars: pl.LazyFrame, names: Iterable[str | Feature] | None = None, *, interval: Interval | None = None
+    bars: pl.LazyFrame,
+    names: Iterable[str | Feature] | None = None,
+    *,
+    interval: Interval | None = None,
+    threads: int = 1,
+    leader: str | None = None,
 ) -> pl.LazyFrame: ...
 def compute_features(
     bars: pl.DataFrame | pl.LazyFrame,
     names: Iterable[str | Feature] | None = None,
     *,
     interval: Interval | None = None,
+    threads: int = 1,
+    leader: str | None = None,
 ) -> pl.DataFrame | pl.LazyFrame:
     """Compute features for each bar from it and from bars before it.
 
@@ -37,12 +54,16 @@ def compute_features(
     Parameters
     ----------
     bars
-        ``symbol``, ``open_time``, open, high, low, close and volume; any order, any number of symbols; further columns
-        are ignored.
+        ``symbol``, ``open_time``, open, high, low, close and volume; any order, any number of symbols. Features of the
+        set `order_flow` need more columns, those of `cross_asset` the bars of several symbols.
     names
         Names from the catalog, or features of your own; all of the default set where none are given.
     interval
         Step between neighbouring bars; the smallest step in ``bars`` where none is given.
+    threads
+        Threads that share the work, 1 or more; the values do not depend on it.
+    leader
+        Symbol that cross-asset features compare with.
 
     Returns
     -------
@@ -55,10 +76,11 @@ def compute_features(
     UnknownNameError
         If a name is not in the catalog.
     ConfigError
-        If a feature of your own does not give one value a bar.
+        If a feature of your own does not give one value a bar, no leader is named where one is needed, or ``threads``
+        is under 1.
     SchemaError
         If columns are missing, of the wrong type, null, not finite, prices not positive, or a bar comes twice; all
-        faults in one message.
+        faults in one message. Also where a cross-asset feature meets one symbol alone or no bar of the leader.
 
     Examples
     --------
@@ -70,12 +92,14 @@ def compute_features(
     >>> compute_features(bars, ["price_in_range"])["price_in_range"].to_list()
     [None, 1.0, 0.0]
     """
+    if threads < 1:
+        raise ConfigError(f"`threads` is {threads}; it must be 1 or more.")
     features = chosen(names)
     if isinstance(bars, pl.DataFrame):
-        return _compute(bars, features, interval)
+        return _compute(bars, features, interval, threads, leader)
     schema = {"symbol": pl.String(), "open_time": TIME, **{feature.name: pl.Float32() for feature in features}}
     return bars.map_batches(
-        lambda frame: _compute(frame, features, interval),
+        lambda frame: _compute(frame, features, interval, threads, leader),
         predicate_pushdown=False,
         projection_pushdown=False,
         slice_pushdown=False,
@@ -97,28 +121,77 @@ def chosen(names: Iterable[str | Feature] | None) -> list[Feature]:
 def _feature(name: str | Feature) -> Feature:
     if isinstance(name, Feature):
         return name
-    if name not in FEATURES:
-        raise UnknownNameError("feature", name, FEATURES)
-    return FEATURES[name]
+    if name not in CATALOG:
+        raise UnknownNameError("feature", name, CATALOG)
+    return CATALOG[name]
 
 
-def _compute(bars: pl.DataFrame, features: Sequence[Feature], interval: Interval | None) -> pl.DataFrame:
-    bars = checked(bars)
+def extra_columns(features: Iterable[Feature]) -> tuple[list[str], list[str]]:
+    """Tell what features need beside prices and volume: columns of the bars, columns of the market; each sorted."""
+    needs = {name for feature in features for name in feature.needs}
+    return sorted(needs.difference(MARKET)), sorted(needs.intersection(MARKET))
+
+
+def _compute(
+    bars: pl.DataFrame, features: Sequence[Feature], interval: Interval | None, threads: int, leader: str | None
+) -> pl.DataFrame:
+    own, market = extra_columns(features)
+    bars = checked(bars, own)
     ordered, order = in_order(bars)
-    numbers = [ordered[name].to_numpy(writable=True) for name in NUMBERS]
     time = ordered["open_time"].dt.epoch("ms").to_numpy()
-    columns = [np.full(bars.height, np.nan, dtype=np.float32) for _ in features]
-    with np.errstate(all="ignore"):  # divisions by zero and overflows become null below
-        for start, stop in stretches(ordered, interval):
-            segment = Segment(time[start:stop], *(number[start:stop] for number in numbers))
+    numbers = [ordered[name].to_numpy(writable=True) for name in NUMBERS]
+    more = {name: ordered[name].to_numpy(writable=True) for name in own}
+    if market:
+        more |= market_columns(ordered, leader, market)
+    columns = [np.empty(bars.height, dtype=np.float32) for _ in features]
+    reach = max((feature.lookback for feature in features), default=0)
+
+    def fill(piece: _Piece) -> None:
+        seen = slice(max(piece.begin, piece.start - reach), piece.stop)
+        segment = Segment(
+            time[seen],
+            *(number[seen] for number in numbers),
+            more={name: values[seen] for name, values in more.items()},
+        )
+        with np.errstate(all="ignore"):  # divisions by zero and overflows become null
             for feature, column in zip(features, columns, strict=True):
-                if start + feature.lookback < stop:
-                    column[start + feature.lookback : stop] = _values(feature, segment)[feature.lookback :]
+                first = min(max(piece.start, piece.begin + feature.lookback), piece.stop)
+                column[piece.start : first] = np.nan
+                if first < piece.stop:
+                    part = column[first : piece.stop]
+                    part[:] = _values(feature, segment)[first - seen.start :]
+                    part[np.isinf(part)] = np.nan
+
+    _for_each(fill, _pieces(stretches(ordered, interval)), threads)
     if order is not None:
         columns = [_unsorted(column, order) for column in columns]
     return bars.select(KEY).with_columns(
-        _series(feature.name, column) for feature, column in zip(features, columns, strict=True)
+        pl.Series(feature.name, column, nan_to_null=True) for feature, column in zip(features, columns, strict=True)
     )
+
+
+def _for_each(work: Callable[["_Piece"], None], pieces: Iterable["_Piece"], threads: int) -> None:
+    if threads == 1:
+        for piece in pieces:
+            work(piece)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, pieces))
+
+
+class _Piece(NamedTuple):
+    """Rows ``start`` to before ``stop`` of a stretch that begins at ``begin``."""
+
+    begin: int
+    start: int
+    stop: int
+
+
+def _pieces(stretches: Iterable[tuple[int, int]]) -> Iterator[_Piece]:
+    """Cut stretches into pieces whose arrays stay in the cache of a processor."""
+    for begin, end in stretches:
+        for start in range(begin, end, PIECE):
+            yield _Piece(begin, start, min(start + PIECE, end))
 
 
 def _values(feature: Feature, segment: Segment) -> Array:
@@ -129,11 +202,6 @@ def _values(feature: Feature, segment: Segment) -> Array:
             "its function must return one value a bar, NaN where there is none."
         )
     return values
-
-
-def _series(name: str, values: NDArray[np.float32]) -> pl.Series:
-    values[np.isinf(values)] = np.nan
-    return pl.Series(name, values, nan_to_null=True)
 
 
 def _unsorted(values: NDArray[np.float32], order: NDArray[np.uint32]) -> NDArray[np.float32]:

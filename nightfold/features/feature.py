@@ -26,6 +26,8 @@ class Feature:
     """From a segment and the parameters to one value a bar; NaN and infinities become null."""
     parameters: tuple[float, ...] = ()
     """What the function is called with after the segment."""
+    needs: tuple[str, ...] = ()
+    """Columns it reads beside prices and volume: of the bars, or `leader_close` and `market_value` of the market."""
 
     def values(self, segment: Segment) -> Array:
         """Compute one float64 value a bar, NaN where unknown; the first ``lookback`` rows are not to be used."""

@@ -56,7 +56,8 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
     kept = np.zeros((rows, 5))
     for start in range(rows - memory):
         end, i = start + memory, start + 1
-        state = _next_stop(_first_stop(high, low, i, pace), high, low, i, i, pace, limit)
+        state = _first_stop(high[i], low[i], high[start], low[start], pace)
+        state = _next_stop(state, high[i], low[i], high[i], low[i], pace, limit)
         while i < end:
             if _same(kept, i, state):
                 i = end - 1
@@ -64,7 +65,7 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
                 state = Stop(k[0], k[1], k[2], k[3], k[4])
             _keep(kept, i, state)
             i += 1
-            state = _next_stop(state, high, low, i, i - 1, pace, limit)
+            state = _next_stop(state, high[i], low[i], high[i - 1], low[i - 1], pace, limit)
         _keep(kept, end, state)
         result[end] = state.stop
     return result
@@ -85,27 +86,29 @@ def _keep(kept: Array, i: int, state: tuple[float, ...]) -> None:
 
 
 @compiled
-def _first_stop(high: Array, low: Array, i: int, pace: float) -> Stop:
-    fall = low[i - 1] - low[i]
-    if fall > 0 and fall > high[i] - high[i - 1]:
-        return Stop(0.0, high[i - 1], low[i], pace, 0.0)
-    return Stop(1.0, low[i - 1], high[i], pace, 0.0)
+def _first_stop(high: float, low: float, high_before: float, low_before: float, pace: float) -> Stop:
+    fall = low_before - low
+    if fall > 0 and fall > high - high_before:
+        return Stop(0.0, high_before, low, pace, 0.0)
+    return Stop(1.0, low_before, high, pace, 0.0)
 
 
 @compiled
-def _next_stop(state: Stop, high: Array, low: Array, i: int, before: int, pace: float, limit: float) -> Stop:
+def _next_stop(
+    state: Stop, high: float, low: float, high_before: float, low_before: float, pace: float, limit: float
+) -> Stop:
     """Put the stop in force into the state, turn where the bar touches it, and move it for the next bar."""
     is_long, stop, extreme, speed = state.is_long == 1, state.next_stop, state.extreme, state.pace
-    if (is_long and low[i] <= stop) or (not is_long and high[i] >= stop):
+    if (is_long and low <= stop) or (not is_long and high >= stop):
         is_long = not is_long
-        stop = min(extreme, low[before], low[i]) if is_long else max(extreme, high[before], high[i])
-        extreme = high[i] if is_long else low[i]
+        stop = min(extreme, low_before, low) if is_long else max(extreme, high_before, high)
+        extreme = high if is_long else low
         speed = pace
-    elif (is_long and high[i] > extreme) or (not is_long and low[i] < extreme):
-        extreme = high[i] if is_long else low[i]
+    elif (is_long and high > extreme) or (not is_long and low < extreme):
+        extreme = high if is_long else low
         speed = min(speed + pace, limit)
     moved = stop + speed * (extreme - stop)
-    next_stop = min(moved, low[before], low[i]) if is_long else max(moved, high[before], high[i])
+    next_stop = min(moved, low_before, low) if is_long else max(moved, high_before, high)
     return Stop(1.0 if is_long else 0.0, next_stop, extreme, speed, stop)
 
 
@@ -139,13 +142,13 @@ def swings(
         end, i = start + memory, start
         state = Swing(0.0, high[i], low[i], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         while i < end:
-            if i > start and _same2(kept, i, state):
+            if i > start and _same(kept, i, state):
                 i = end - 1
                 k = kept[i]
                 state = Swing(k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9])
-            _keep2(kept, i, state)
+            _keep(kept, i, state)
             i += 1
-            state = _next_swing(state, open_, high, low, close, distance, i)
+            state = _next_swing(state, open_[i], high[i], low[i], close[i], distance[i])
         _keep(kept, end, state)
         if state.high > 0:
             result[0, end] = state.high
@@ -157,32 +160,29 @@ def swings(
 
 
 @compiled
-def _next_swing(
-    state: Swing, open_: Array, high: Array, low: Array, close: Array, distance: Array, i: int
-) -> Swing:
+def _next_swing(state: Swing, open_: float, high: float, low: float, close: float, needed: float) -> Swing:
     leg, top, bottom = state.leg, state.top, state.bottom
     swing_high, swing_low = state.high, state.low
     high_broken, low_broken = state.high_broken, state.low_broken
-    needed = distance[i]
-    falls = needed > 0 and leg >= 0 and top - low[i] >= needed
-    rises = needed > 0 and leg <= 0 and high[i] - bottom >= needed
-    if leg > 0 and high[i] > top:
-        top = high[i]
-    elif leg < 0 and low[i] < bottom:
-        bottom = low[i]
-    elif falls and not (rises and close[i] >= open_[i]):
+    falls = needed > 0 and leg >= 0 and top - low >= needed
+    rises = needed > 0 and leg <= 0 and high - bottom >= needed
+    if leg > 0 and high > top:
+        top = high
+    elif leg < 0 and low < bottom:
+        bottom = low
+    elif falls and not (rises and close >= open_):
         swing_high, high_broken = top, 0.0
-        leg, top, bottom = -1.0, 0.0, low[i]
+        leg, top, bottom = -1.0, 0.0, low
     elif rises:
         swing_low, low_broken = bottom, 0.0
-        leg, top, bottom = 1.0, high[i], 0.0
+        leg, top, bottom = 1.0, high, 0.0
     elif leg == 0:
-        top, bottom = max(top, high[i]), min(bottom, low[i])
+        top, bottom = max(top, high), min(bottom, low)
     # A close beyond a swing that none was beyond before: with the structure a break, against it a turn.
     side = 0.0
-    if swing_high > 0 and high_broken == 0 and close[i] > swing_high:
+    if swing_high > 0 and high_broken == 0 and close > swing_high:
         side, high_broken = 1.0, 1.0
-    elif swing_low > 0 and low_broken == 0 and close[i] < swing_low:
+    elif swing_low > 0 and low_broken == 0 and close < swing_low:
         side, low_broken = -1.0, 1.0
     trend = state.trend
     return Swing(
@@ -197,20 +197,3 @@ def _next_swing(
         side if trend == side else 0.0,
         side if trend == -side else 0.0,
     )
-
-@compiled
-def _same2(kept, i, s):
-    return (kept[i,0]==s.leg and kept[i,1]==s.top and kept[i,2]==s.bottom and kept[i,3]==s.high and kept[i,4]==s.low and kept[i,5]==s.high_broken
-       and kept[i,6]==s.low_broken and kept[i,7]==s.trend and kept[i,8]==s.break_ and kept[i,9]==s.turn)
-@compiled
-def _keep2(kept, i, s):
-    kept[i,0]=s.leg
-    kept[i,1]=s.top
-    kept[i,2]=s.bottom
-    kept[i,3]=s.high
-    kept[i,4]=s.low
-    kept[i,5]=s.high_broken
-    kept[i,6]=s.low_broken
-    kept[i,7]=s.trend
-    kept[i,8]=s.break_
-    kept[i,9]=s.turn

@@ -1,8 +1,8 @@
 """Features of the bar that has just closed, from the bars before it that are kept in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, Self
 
 import numpy as np
@@ -10,11 +10,11 @@ import polars as pl
 
 from nightfold.errors import BarsError, ConfigError
 from nightfold.features.checked import NUMBERS, checked, in_order, smallest_step, stretches
-from nightfold.features.compute import chosen
+from nightfold.features.compute import chosen, extra_columns
 from nightfold.features.feature import Feature
 from nightfold.features.segment import Array, Segment
 from nightfold.interval import INTERVALS, Interval, milliseconds
-from nightfold.schema import KEY, PRICES
+from nightfold.schema import FLOW, KEY, PRICES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOM = 8
@@ -34,6 +34,11 @@ class LiveFeatures:
     interval
         Step between neighbouring bars.
 
+    Raises
+    ------
+    ConfigError
+        If a feature looks at other symbols; these need the bars of all of them, and a batch.
+
     Examples
     --------
     >>> from datetime import datetime
@@ -47,6 +52,14 @@ class LiveFeatures:
 
     def __init__(self, names: Iterable[str | Feature] | None = None, *, interval: Interval) -> None:
         self._features = chosen(names)
+        more, market = extra_columns(self._features)
+        if market:
+            looking = [feature.name for feature in self._features if not set(market).isdisjoint(feature.needs)]
+            raise ConfigError(
+                f"`names` has {', '.join(looking)}, which look at other symbols; a bar alone cannot tell them: call "
+                "`compute_features` on the newest bars of all symbols."
+            )
+        self._columns = (*NUMBERS, *more)
         self._step = milliseconds(interval)
         self._rows = 1 + max((feature.lookback for feature in self._features), default=0)
         self._windows: dict[str, _Window] = {}
@@ -77,9 +90,10 @@ class LiveFeatures:
         ConfigError
             If no interval is given and the bars do not tell it.
         """
-        ordered, _ = in_order(checked(bars))
+        features = chosen(names)
+        ordered, _ = in_order(checked(bars, extra_columns(features)[0]))
         interval = _interval_of(ordered) if interval is None else interval
-        live = cls(names, interval=interval)
+        live = cls(features, interval=interval)
         live._take(ordered, interval)
         live._rehearse()
         return live
@@ -89,15 +103,17 @@ class LiveFeatures:
         last = {ordered["symbol"][start]: (start, stop) for start, stop in stretches(ordered, interval)}
         for symbol, (start, stop) in last.items():
             kept = ordered[max(start, stop - self._rows) : stop]
-            window = self._windows[symbol] = _Window(self._rows)
-            for time, *numbers in zip(kept["open_time"].dt.epoch("ms"), *(kept[name] for name in NUMBERS), strict=True):
+            window = self._windows[symbol] = _Window(self._columns, self._rows)
+            for time, *numbers in zip(
+                kept["open_time"].dt.epoch("ms"), *(kept[name].fill_null(np.nan) for name in self._columns), strict=True
+            ):
                 window.append(time, numbers)
 
     def _rehearse(self) -> None:
         """Run every kernel once, for the first bar must not wait for a compiler."""
-        window = _Window(self._rows)
+        window = _Window(self._columns, self._rows)
         for row in range(self._rows):
-            window.append(row * self._step, [1.0, 2.0, 0.5, 1.0 + row % 2 / 2, 1.0])
+            window.append(row * self._step, [1.0, 2.0, 0.5, 1.0 + row % 2 / 2, *[1.0] * (len(self._columns) - 4)])
         self._values(window)
 
     @property
@@ -126,8 +142,8 @@ class LiveFeatures:
             If the bar came already, is older than the newest, lacks something or holds what no price can be. It is
             then as if it had not come.
         """
-        symbol, time, numbers = _read(bar)
-        window = self._windows.get(symbol) or _Window(self._rows)
+        symbol, time, numbers = _read(bar, self._columns)
+        window = self._windows.get(symbol) or _Window(self._columns, self._rows)
         if window.filled and time != window.newest + self._step:
             _refuse_the_past(symbol, time, window.newest)
             window.clear()
@@ -152,10 +168,10 @@ class LiveFeatures:
 class _Window:
     """The newest bars of one symbol since its last hole, in arrays long enough to seldom move them."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, columns: Sequence[str], rows: int) -> None:
+        self._rows, self._more = rows, columns[len(NUMBERS) :]
         self._time = np.empty(_ROOM * rows, dtype=np.int64)
-        self._numbers = np.empty((len(NUMBERS), _ROOM * rows))
+        self._numbers = np.empty((len(columns), _ROOM * rows))
         self.clear()
 
     def clear(self) -> None:
@@ -188,7 +204,9 @@ class _Window:
         """View the bars; good until the next one comes."""
         kept = slice(self._first, self._end)
         numbers: list[Array] = [row[kept] for row in self._numbers]
-        return Segment(self._time[kept], *numbers)
+        return Segment(
+            self._time[kept], *numbers[: len(NUMBERS)], dict(zip(self._more, numbers[len(NUMBERS) :], strict=True))
+        )
 
 
 def _interval_of(ordered: pl.DataFrame) -> Interval:
@@ -201,26 +219,27 @@ def _interval_of(ordered: pl.DataFrame) -> Interval:
     )
 
 
-def _read(bar: Mapping[str, Any]) -> tuple[str, int, list[float]]:
-    """Check a bar and take it apart: symbol, milliseconds since 1970, numbers."""
+def _read(bar: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, int, list[float]]:
+    """Check a bar and take it apart: symbol, milliseconds since 1970, numbers; NaN where one may be unknown and is."""
     absent = [name for name in (*KEY, *NUMBERS) if bar.get(name) is None]
+    absent += [name for name in columns if name not in bar and name not in absent]
     if absent:
         raise BarsError(f"`bar` has no {', '.join(absent)}; it has {', '.join(bar)}.")
     time = bar["open_time"]
     if not isinstance(time, datetime) or time.tzinfo is None:
         raise BarsError(f"`open_time` is {time!r}; it must be a datetime with a time zone, such as UTC.")
-    numbers = [float(bar[name]) for name in NUMBERS]
-    faults = [f"{name} is {value}" for name, value in zip(NUMBERS, numbers, strict=True) if not _is_fit(name, value)]
+    faults = [f"{name} is {bar[name]}" for name in columns if bar[name] is not None and not _is_fit(name, bar[name])]
     if faults:
         raise BarsError(
-            f"`bar` of {bar['symbol']} at {time} cannot be used: {', '.join(faults)}; prices must be above 0 and "
-            "finite, volumes 0 or more."
+            f"`bar` of {bar['symbol']} at {time} cannot be used: {', '.join(faults)}; prices must be above 0, volumes "
+            "0 or more, all finite."
         )
+    numbers = [nan if bar[name] is None else float(bar[name]) for name in columns]
     return bar["symbol"], (time - _EPOCH) // timedelta(milliseconds=1), numbers
 
 
 def _is_fit(name: str, value: float) -> bool:
-    return isfinite(value) and (value > 0 if name in PRICES else value >= 0)
+    return isfinite(value) and (value > 0 if name in PRICES else value >= 0 or name not in ("volume", *FLOW))
 
 
 def _refuse_the_past(symbol: str, time: int, newest: int) -> None:

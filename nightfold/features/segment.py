@@ -1,6 +1,6 @@
 """A stretch of bars without a hole, as arrays: all that a feature function sees."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -40,6 +40,8 @@ class Segment:
     low: Array
     close: Array
     volume: Array
+    more: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    """Further columns by name, NaN where unknown: those that features say they need."""
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, function: Callable[..., Result], *arguments: int) -> Result:

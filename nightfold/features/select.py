@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from nightfold.errors import UnknownNameError
-from nightfold.features.catalog import FEATURES, SETS
+from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.features.catalog import CATALOG, SETS
 from nightfold.features.feature import Feature
 from nightfold.spec import Spec
 
@@ -16,7 +16,7 @@ class FeatureSelection(Spec):
     """Features by set, group, name or pattern; the whole of the sets where nothing narrower is named."""
 
     sets: list[str] = ["default"]
-    """Sets to choose from."""
+    """Sets to choose from: `default`, `order_flow`, `cross_asset`."""
     groups: list[str] = []
     """Groups to take whole, such as `volatility`."""
     names: list[str] = []
@@ -25,10 +25,14 @@ class FeatureSelection(Spec):
     """Features to take by pattern, such as `rsi_*`."""
     exclude: list[str] = []
     """Groups, names or patterns to leave out of what was taken."""
+    leader: str | None = None
+    """Symbol that features of the set `cross_asset` compare with; never picked by the data."""
 
     @model_validator(mode="after")
     def _check_words(self) -> Self:
-        self.resolve()
+        led = [name for name in self.resolve() if "leader_close" in CATALOG[name].needs]
+        if led and self.leader is None:
+            raise ConfigError(f"`leader` is None; {led[0]} needs the symbol to compare with: name it.")
         return self
 
     def resolve(self) -> list[str]:
@@ -72,9 +76,9 @@ def max_lookback(names: Iterable[str]) -> int:
     """
     names = list(names)
     for name in names:
-        if name not in FEATURES:
-            raise UnknownNameError("feature", name, FEATURES)
-    return max((FEATURES[name].lookback for name in names), default=0)
+        if name not in CATALOG:
+            raise UnknownNameError("feature", name, CATALOG)
+    return max((CATALOG[name].lookback for name in names), default=0)
 
 
 def _meant(kind: str, words: list[str], offered: Sequence[Feature], labels: Callable[[Feature], list[str]]) -> set[str]:

@@ -136,15 +136,20 @@ def entry_price(panel: Panel, rule: BarrierRule) -> Floats:
 
 def outcomes(panel: Panel, sigma: Floats, barrier: TripleBarrier) -> Outcomes:
     """Follow each row of a panel to its first barrier."""
-    from nightfold.labels import kernel
+    from nightfold.labels import kernel, ladder
 
     entry = entry_price(panel, barrier)
     upper = kernel.barrier_prices(entry, sigma, barrier.upper * barrier.width)
     lower = kernel.barrier_prices(entry, sigma, -barrier.lower * barrier.width)
-    prices = (panel.open, panel.high, panel.low, panel.close)
-    nearer_open = barrier.tie == "nearer_open"
-    met = kernel.first_touch(*prices, panel.last, entry, upper, lower, barrier.horizon, nearer_open)
-    return Outcomes(upper, lower, *met)
+    rows = panel.size
+    side, decided, tie = np.zeros(rows, np.int8), np.full(rows, -1, np.int64), np.zeros(rows, np.bool_)
+    log_return, mfe, mae = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
+    ladder.first_touch(
+        *(panel.open, panel.high, panel.low, panel.close, panel.last, entry, upper, lower),
+        *(barrier.horizon, barrier.tie == "nearer_open"),
+        *(side, decided, tie, log_return, mfe, mae),
+    )
+    return Outcomes(upper, lower, side, decided, tie, log_return, mfe, mae)
 
 
 def outcome_columns(panel: Panel, ended: Outcomes, barrier: TripleBarrier) -> pl.DataFrame:

@@ -9,12 +9,8 @@ from math import exp, log, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from nightfold.labels.panel import Floats, Rows
-
-Sides = NDArray[np.int8]
-Flags = NDArray[np.bool_]
 
 
 @njit(cache=True)
@@ -58,56 +54,6 @@ def barrier_prices(entry: Floats, volatility: Floats, multiplier: float) -> Floa
     for row in range(entry.size):
         prices[row] = entry[row] * exp(multiplier * volatility[row])
     return prices
-
-
-@njit(cache=True)
-def first_touch(
-    opens: Floats,
-    highs: Floats,
-    lows: Floats,
-    closes: Floats,
-    last: Rows,
-    entry: Floats,
-    upper: Floats,
-    lower: Floats,
-    horizon: int,
-    nearer_open: bool,
-) -> tuple[Sides, Rows, Flags, Floats, Floats, Floats]:
-    """Walk from each row until a barrier is met or ``horizon`` bars are over.
-
-    Returns
-    -------
-    tuple
-        Barrier met (1 upper, -1 lower, 0 none), row of the deciding bar, whether that bar met both barriers, and the
-        log return, highest and lowest excursion from entry to exit.
-    """
-    rows = closes.size
-    side = np.zeros(rows, np.int8)
-    decided = np.full(rows, -1, np.int64)
-    tie = np.zeros(rows, np.bool_)
-    log_return, best, worst = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(rows):
-        if not lower[row] < upper[row]:
-            continue
-        highest = lowest = entry[row]
-        for bar in range(row + 1, min(row + horizon, last[row]) + 1):
-            above, below = highs[bar] >= upper[row], lows[bar] <= lower[row]
-            if not (above or below or bar == row + horizon):
-                highest, lowest = max(highest, highs[bar]), min(lowest, lows[bar])
-                continue
-            leave = closes[bar]
-            if above and below:
-                tie[row] = True
-                above = nearer_open and upper[row] * lower[row] < opens[bar] * opens[bar]
-            if above:
-                side[row], leave = 1, max(upper[row], opens[bar])
-            elif below:
-                side[row], leave = -1, min(lower[row], opens[bar])
-            decided[row] = bar
-            log_return[row] = log(leave / entry[row])
-            best[row], worst[row] = log(max(highest, leave) / entry[row]), log(min(lowest, leave) / entry[row])
-            break
-    return side, decided, tie, log_return, best, worst
 
 
 @njit(cache=True)

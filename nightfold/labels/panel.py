@@ -1,5 +1,6 @@
 """Bars of all symbols laid end to end, cut into stretches without a hole."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +59,7 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
         With every fault: absent columns; prices that are null, not finite or not above 0; repeated bars;
         bars closer together than ``interval``.
     """
-    absent = [name for name in (*KEY, *PRICES) if name not in bars.columns]
-    if absent:
-        raise BarsError(f"`bars` lacks the columns {', '.join(absent)}; it has {', '.join(bars.columns)}.")
+    require_columns(bars, (*KEY, *PRICES))
     bars = bars.select(*KEY, *PRICES).with_columns(pl.col("open_time").cast(TIME)).sort(KEY)
     steps = _steps(bars)
     step = milliseconds(interval) if interval else _shortest(steps)
@@ -76,6 +75,12 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
         last=np.repeat(ends - 1, lengths),
         step=step,
     )
+
+
+def require_columns(bars: pl.DataFrame, names: Iterable[str]) -> None:
+    """Raise a `BarsError` that names all absent columns, if any."""
+    if absent := [name for name in names if name not in bars.columns]:
+        raise BarsError(f"`bars` lacks the columns {', '.join(absent)}; it has {', '.join(bars.columns)}.")
 
 
 def bar_step(rows: pl.DataFrame, interval: str | None = None) -> int:

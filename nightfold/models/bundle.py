@@ -12,7 +12,7 @@ import polars as pl
 
 from nightfold.errors import ConfigError, SchemaError
 from nightfold.models.catalog import find_model
-from nightfold.models.contract import Model, ModelError, Probabilities
+from nightfold.models.contract import Model, ModelError, Probabilities, corrected
 from nightfold.models.dataset import CLASSES
 from nightfold.models.train import Trained
 from nightfold.schema import KEY
@@ -40,6 +40,8 @@ class Manifest(Spec):
     """Bars ahead; one model each."""
     rounds: dict[int, int | None]
     """Boosting rounds or epochs in force, per horizon."""
+    corrections: dict[int, tuple[float, float, float]]
+    """What the probabilities of down, flat, up are scaled by, per horizon."""
     datasets: dict[int, str]
     """Fingerprint of the rows behind each model."""
     metrics: dict[int, dict[str, float | None]]
@@ -106,7 +108,8 @@ class Bundle:
             raise ConfigError(f"`horizon` is {horizon}; this bundle has {known}.")
         features = frame.select(pl.exclude(KEY))
         _check_columns(features, self.names)
-        return self.models[horizon].predict(features.to_numpy(order="c"))
+        probabilities = self.models[horizon].predict(features.to_numpy(order="c"))
+        return corrected(probabilities, self.manifest.corrections[horizon])
 
 
 def save_bundle(folder: Path, trained: Mapping[int, Trained]) -> Bundle:
@@ -142,6 +145,7 @@ def save_bundle(folder: Path, trained: Mapping[int, Trained]) -> Bundle:
         features=list(first.model.names),
         horizons=list(by_horizon),
         rounds={horizon: item.rounds for horizon, item in by_horizon.items()},
+        corrections={horizon: item.correction for horizon, item in by_horizon.items()},
         datasets={horizon: item.dataset for horizon, item in by_horizon.items()},
         metrics={horizon: item.metrics for horizon, item in by_horizon.items()},
         versions={library: version(library) for library in first.model.libraries},

@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, Self, TypeVar
@@ -200,6 +201,30 @@ def class_prior(rows: Dataset) -> NDArray[np.float64]:
     shares = np.bincount(rows.codes, rows.weight, minlength=len(CLASSES)) / rows.weight.sum()
     floored = np.maximum(shares, PROBABILITY_FLOOR)
     return np.asarray(floored / floored.sum())
+
+
+def class_shares(rows: Dataset) -> NDArray[np.float64]:
+    """Share of each class with every row of positive weight counted once, none under `PROBABILITY_FLOOR`."""
+    return class_prior(Dataset(rows.features[:, :0], (), rows.label, (rows.weight > 0).astype(np.float64)))
+
+
+def corrected(probabilities: Probabilities, correction: Sequence[float]) -> Probabilities:
+    """Undo what weights did to the frequency of classes: scale each class, then let rows sum to 1 again.
+
+    Parameters
+    ----------
+    probabilities
+        Of a model that was fitted on weighted rows.
+    correction
+        Per class, `class_shares` over `class_prior` of those rows.
+
+    References
+    ----------
+    Saerens, Latinne and Decaestecker (2002), Adjusting the outputs of a classifier to new a priori probabilities,
+    *Neural Computation* 14, eq. 2.4.
+    """
+    scaled = probabilities * np.asarray(correction)
+    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
 
 
 def _weighted(rows: Dataset, part: str) -> Dataset:

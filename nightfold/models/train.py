@@ -9,7 +9,7 @@ import numpy as np
 
 from nightfold.errors import ConfigError
 from nightfold.models.catalog import ModelEntry
-from nightfold.models.contract import Model, ModelSpec, Probabilities, class_prior
+from nightfold.models.contract import Model, ModelSpec, Probabilities, class_prior, class_shares, corrected
 from nightfold.models.dataset import Dataset
 from nightfold.models.metrics import log_loss, score
 from nightfold.spec import fingerprint
@@ -32,10 +32,13 @@ class Trained:
     seconds
         CPU time of the fits and of the forecast between them, in this thread.
     metrics
-        Scores on the validation rows of the model that had not seen them, with
+        Scores on the validation rows of the model that had not seen them, each row counting the same, with
         `log_loss_class_frequencies`: the log loss of the training rows' class shares.
     validation_probabilities
-        That model's forecasts of the validation rows.
+        That model's forecasts of the validation rows, corrected.
+    correction
+        Per class, what the model's probabilities are scaled by, so that they tell how often a class comes rather than
+        how much of the training weight it has; see `nightfold.models.contract.corrected`.
     dataset
         Sixteen hex digits of the rows it was given.
     """
@@ -47,6 +50,7 @@ class Trained:
     seconds: float
     metrics: dict[str, float | None]
     validation_probabilities: Probabilities
+    correction: tuple[float, float, float]
     dataset: str
 
 
@@ -88,9 +92,10 @@ def train_model(
         raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
     started = time.thread_time()
     scored = entry.model(spec, seed).fit(train, validation if stopping is None else stopping)
-    probabilities = scored.predict(validation.features)
+    probabilities = corrected(scored.predict(validation.features), _correction(train))
     parts = [train, validation] if stopping is None else [train, stopping, validation]
-    model = entry.model(scored.refit_spec, seed).fit(reduce(Dataset.join, parts)) if refit else scored
+    rows = reduce(Dataset.join, parts) if refit else train
+    model = entry.model(scored.refit_spec, seed).fit(rows) if refit else scored
     return Trained(
         name=entry.name,
         model=model,
@@ -99,13 +104,19 @@ def train_model(
         seconds=time.thread_time() - started,
         metrics=_metrics(probabilities, train, validation),
         validation_probabilities=probabilities,
+        correction=_correction(rows),
         dataset=fingerprint([part.fingerprint for part in parts]),
     )
 
 
 def _metrics(probabilities: Probabilities, train: Dataset, validation: Dataset) -> dict[str, float | None]:
-    frequencies = np.tile(class_prior(train), (len(validation), 1))
+    frequencies = np.tile(class_shares(train), (len(validation), 1))
     return {
-        **score(probabilities, validation.label, validation.weight),
-        "log_loss_class_frequencies": log_loss(frequencies, validation.label, validation.weight),
+        **score(probabilities, validation.label),
+        "log_loss_class_frequencies": log_loss(frequencies, validation.label),
     }
+
+
+def _correction(rows: Dataset) -> tuple[float, float, float]:
+    down, flat, up = class_shares(rows) / class_prior(rows)
+    return float(down), float(flat), float(up)

@@ -5,10 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
-from nightfold.bars.simulate import ORIGIN, simulate_bars
 from nightfold.interval import duration
 from nightfold.schema import RAW_BARS
-from nightfold.source import SimulatedSource
+from nightfold.source import ORIGIN, SimulatedSource
 
 
 class SimulatedMarket:
@@ -26,6 +25,8 @@ class SimulatedMarket:
 
     def fetch(self, symbol: str, interval: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Make the bars that have closed by now; see `MarketDataSource.fetch`."""
+        from nightfold.bars.simulate import simulate_bars  # loads numba, which definitions must not
+
         end = min(end, self._last_close(interval))
         bars = simulate_bars([symbol], interval, start, end, self._spec)
         return RAW_BARS.conform(bars.with_columns(venue=pl.lit("simulated")))

@@ -1,63 +1,33 @@
-"""A deployment in a temporary folder, driven through the command line or in this process."""
+"""Deployments worked on by processes of their own, which can be killed."""
 
 import hashlib
+import json
 import os
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-
-from pipeline_defs.workshop import Workshop
-
-Settings = dict[str, Any]
-Said = list[str]
 
 PROJECT = Path(__file__).parents[2]
 
-EXPERIMENT: Settings = {
-    "description": "The smallest line that has every part.",
-    "first_as_of": "2024-02-05",
-    "retrain": "week",
-    "max_model_age": 7,
-    "target": {"horizons": [5]},
-    "strategy": {"horizon": 5},
-    "split": {"train_days": 21},
-    "features": {"groups": ["returns"]},
-    "models": {"logistic_regression": None, "class_frequencies": None},
-}
-UNIVERSE: Settings = {
-    "source": {"kind": "simulated", "trend_strength": 0.5},
-    "symbols": ["BTCUSDT"],
-    "start": "2024-01-01",
-    "end": "2024-03-01",
-}
-
 
 @dataclass(frozen=True)
-class Deployment:
-    """Settings and data in one folder, and the commands that work on them."""
+class Site:
+    """A deployment as seen from outside: its processes, its files, its records."""
 
     folder: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a process must find in its environment to work here."""
-        outer = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTFOLD", "DAGSTER"))}
-        settings = {"NIGHTFOLD_CONFIG": str(self.folder / "configs"), "NIGHTFOLD_DATA": str(self.folder / "data")}
-        return {**outer, **settings, "PYTHONWARNINGS": "ignore"}
 
     @property
     def place(self) -> Path:
@@ -65,25 +35,30 @@ class Deployment:
         (found,) = (self.folder / "data").glob("*/lake")
         return found.parent
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a `nightfold` command in a process group of its own."""
-        return self.spawn(str(Path(sys.executable).with_name("nightfold")), *arguments)
-
     def spawn(self, *command: str) -> subprocess.Popen[str]:
-        """Start any command in this environment, in a process group of its own."""
+        """Start a command in a process group of its own, in an environment that leads here."""
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTFOLD", "DAGSTER"))}
+        settings = {"NIGHTFOLD_CONFIG": str(self.folder / "configs"), "NIGHTFOLD_DATA": str(self.folder / "data")}
         return subprocess.Popen(
             command,
             cwd=PROJECT,
-            env=self.environment,
+            env={**outer, **settings, "PYTHONWARNINGS": "ignore"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a `nightfold` command."""
+        return self.spawn(str(Path(sys.executable).with_name("nightfold")), *arguments)
+
     def command(self, *arguments: str) -> str:
-        """Run a `nightfold` command to its end and return what it said."""
-        process = self.start(*arguments)
+        """Run a `nightfold` command to its end, and return what it said."""
+        return self.end(self.start(*arguments))
+
+    def end(self, process: subprocess.Popen[str]) -> str:
+        """Wait for the good end of a process, and return what it said."""
         said, _ = process.communicate()
         assert process.returncode == 0, said
         return said
@@ -93,107 +68,82 @@ class Deployment:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
-    def configure(self, universe: Settings, experiment: Settings) -> "Deployment":
-        """Write the settings files: the usual ones, changed."""
-        folder, experiment = self.folder / "configs", EXPERIMENT | experiment
-        (folder / "experiments").mkdir(parents=True, exist_ok=True)
-        labels = {"labels": {"horizons": experiment["target"]["horizons"]}}
-        for name, settings in (
-            ("universe", UNIVERSE | universe),
-            ("labels", labels),
-            ("experiments/trial", experiment),
-        ):
-            (folder / f"{name}.yaml").write_text(yaml.safe_dump(settings))
-        return self
+    def wait_for(self, process: subprocess.Popen[str], line: str) -> None:
+        """Wait until a process says a line that matches."""
+        said: list[str] = []
+        while not said or not re.search(line, said[-1]):
+            said.append(process.stdout.readline())
+            assert said[-1], "".join(said)
 
     def lake_files(self) -> dict[str, str]:
-        """Digest of every file in the lake, by its place."""
+        """Digest of every file in the lake, whatever its name, by its place."""
         lake = self.place / "lake"
         files = (path for path in lake.rglob("*") if path.is_file())
         return {path.relative_to(lake).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     def pages(self) -> dict[str, str]:
-        """Every report, by its name."""
-        return {page.name: page.read_text() for page in (self.place / "reports").rglob("*.html")}
+        """Every report, by its place."""
+        reports = self.place / "reports"
+        return {page.relative_to(reports).as_posix(): page.read_text() for page in reports.rglob("*.html")}
 
-    def runs(self) -> list[dg.DagsterRun]:
-        """What Dagster has recorded, the newest first."""
-        return list(self._storage.run_storage.get_runs())
+    @property
+    def storage(self) -> DagsterSqliteStorage:
+        """What Dagster keeps of this deployment."""
+        return DagsterSqliteStorage.from_local(str(self.place / "dagster_home"))
 
     def run_states(self) -> Counter[str]:
         """How many recorded runs are in which state."""
-        return Counter(run.status.value for run in self.runs())
+        return Counter(run.status.value for run in self.storage.run_storage.get_runs())
 
-    def worker(self, run_id: str) -> int:
-        """The process in which the daemon runs something."""
-        told = [entry.message for entry in self._storage.event_log_storage.get_logs_for_run(run_id)]
-        (pid,) = (
-            int(match[1]) for text in told if (match := re.search(r"Started process for run \(pid: (\d+)\)", text))
-        )
-        return pid
-
-    @property
-    def _storage(self) -> DagsterSqliteStorage:
-        return DagsterSqliteStorage.from_local(str(self.place / "dagster_home"))
+    def recorded(self, key: str) -> set[str]:
+        """Partitions of an asset that Dagster has seen stored."""
+        return self.storage.event_log_storage.get_materialized_partitions(dg.AssetKey(key.split("/")))
 
     def tracked(self) -> list[tuple[str, str]]:
-        """Model and state of every tracked run."""
+        """Model and state of every run that MLflow has."""
         with closing(sqlite3.connect(self.place / "mlflow.db")) as database:
             wanted = "select t.value, status from runs join tags t using (run_uuid) where t.key = 'nightfold.identity'"
             return sorted(database.execute(wanted).fetchall())
 
-
-@pytest.fixture
-def make_deployment(tmp_path: Path) -> Callable[..., Deployment]:
-    """Make a deployment of a name, with changes to the usual universe and experiment."""
-
-    def make(name: str, universe: Settings | None = None, experiment: Settings | None = None) -> Deployment:
-        return Deployment(tmp_path / name).configure(universe or {}, experiment or {})
-
-    return make
-
-
-@pytest.fixture
-def deployment(make_deployment: Callable[..., Deployment]) -> Deployment:
-    """One symbol, two simulated months, weekly models from February on."""
-    return make_deployment("deployment")
+    @contextmanager
+    def read_meanwhile(self) -> Iterator[dict[str, Any]]:
+        """Let another process read the lake over and over; at the end there are its `reads` and `faults`."""
+        found: dict[str, Any] = {}
+        command = [sys.executable, str(Path(__file__).with_name("lake_reader.py")), str(self.folder / "data")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+            try:
+                yield found
+            finally:
+                answer, _ = reader.communicate("")
+                found.update(json.loads(answer))
 
 
 @pytest.fixture
-def workshop(monkeypatch: pytest.MonkeyPatch) -> Callable[[Deployment], AbstractContextManager[tuple[Workshop, Said]]]:
-    """Open a deployment in this process; it comes with the list of all that it says."""
-    return partial(_open, monkeypatch)
+def site() -> type[Site]:
+    """`site(deployment.folder)` works on a deployment from outside."""
+    return Site
 
 
 @pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Say what a trial measured, whatever pytest does with prints."""
+def wait_until() -> Callable[[Callable[[], bool], float], float]:
+    """Ask again and again until something holds; return how many seconds that took."""
+
+    def wait(holds: Callable[[], bool], seconds: float) -> float:
+        began = time.monotonic()
+        while not holds():
+            assert time.monotonic() - began < seconds
+            time.sleep(0.2)
+        return time.monotonic() - began
+
+    return wait
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Say what a trial measured, whatever pytest does with output."""
 
     def say(text: str) -> None:
         with capsys.disabled():
             sys.stdout.write(f"\n{text}\n")
 
     return say
-
-
-@pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The usual deployment after one undisturbed run; only to be read."""
-    deployment = Deployment(tmp_path_factory.mktemp("reference")).configure({}, {})
-    with pytest.MonkeyPatch.context() as monkeypatch, _open(monkeypatch, deployment) as (workshop, _):
-        workshop.run_line("trial")
-    return deployment
-
-
-@contextmanager
-def _open(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> Iterator[tuple[Workshop, Said]]:
-    for name in os.environ:
-        if name.startswith(("NIGHTFOLD", "DAGSTER")):
-            monkeypatch.delenv(name)
-    for name, value in deployment.environment.items():
-        if name.startswith("NIGHTFOLD"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DAGSTER_HOME", "")  # so that what the workshop sets does not outlive the test
-    said: Said = []
-    with Workshop.open(said.append) as workshop:
-        yield workshop, said

@@ -8,57 +8,56 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.xdist_group("line")
 
 KILLS = {"ingest": 8, "research": 7, "train": 9, "predict": 4, "evaluate": 4}
-LONG = {"symbols": ["BTCUSDT", "ETHUSDT"], "end": "2024-05-01"}
-_STARTUP_S = 5.0
+TREND = {"source": {"kind": "simulated", "trend_strength": 0.5}}
+TRADES = {"costs": {"taker_fee_bps": 0, "half_spread_bps": 0, "slippage_bps": 0}}
+_STARTUP_S = 4.0
 _PAUSE_S = 0.3
 
 
-def test_a_line_killed_three_times_ends_as_if_nothing_had_happened(deployment, reference):
-    moments = {"ingest": r"raw_bars .* rows", "research": r"features .* rows", "train": r"logistic_regression .* loss"}
-    with reading(deployment) as reader:
-        for layer, line in moments.items():
-            process = deployment.start("backfill", "--layer", layer)
-            wait_for(process, line)
-            deployment.kill(process)
-            if layer != "train":
-                deployment.command("backfill", "--layer", layer)
-        said = deployment.command("run")
+def test_a_run_killed_three_times_goes_on_where_it_was(deploy, finished, site):
+    disturbed, undisturbed = site(deploy().folder), site(finished.folder)
+    with disturbed.read_meanwhile() as reader:
+        for line in (r"raw_bars .* rows", r"features .* rows", r"pooled_one/logistic_regression .* log loss"):
+            process = disturbed.start("run", "--experiment", "pooled_one")
+            disturbed.wait_for(process, line)
+            disturbed.kill(process)
+        said = disturbed.command("run", "--experiment", "pooled_one")
     assert "was killed earlier; marked failed" in said
-    assert re.search(r"logistic_regression 2024-02-05 pooled already fitted", said)
-    assert re.search(r"logistic_regression 2024-02-26 pooled log loss", said)
-    assert deployment.lake_files() == reference.lake_files()
-    assert set(deployment.run_states()) == {"SUCCESS", "FAILURE"}
+    assert "logistic_regression 2024-02-12 pooled already fitted" in said
+    assert "logistic_regression 2024-02-26 pooled log loss" in said
+    wanted = {name: digest for name, digest in undisturbed.lake_files().items() if not name.startswith("single/")}
+    assert disturbed.lake_files() == wanted
+    assert set(disturbed.run_states()) == {"SUCCESS", "FAILURE"}
     assert reader["reads"] > 0
     assert reader["faults"] == []
 
 
 @pytest.mark.slow
-def test_a_backfill_killed_thirty_times_ends_as_if_nothing_had_happened(make_deployment, report):
+def test_a_backfill_killed_thirty_times_ends_as_if_nothing_had_happened(deploy, site, tell):
+    undisturbed, disturbed = (
+        site(deploy({**TREND, "end": "2024-05-01", "intervals": ["5m"]}, experiments={"trial": TRADES}).folder)
+        for _ in range(2)
+    )
     began = time.monotonic()
-    undisturbed, disturbed = make_deployment("undisturbed", LONG), make_deployment("disturbed", LONG)
     lines = {layer: len(undisturbed.command("backfill", "--layer", layer).splitlines()) for layer in KILLS}
     undisturbed_s = time.monotonic() - began
     chance, killed = random.Random(20240501), dict.fromkeys(KILLS, 0)
-    with reading(disturbed) as reader:
+    with disturbed.read_meanwhile() as reader:
         for layer, wanted in KILLS.items():
             for _ in range(4 * wanted):
                 process = disturbed.start("backfill", "--layer", layer)
-                if dies_at(disturbed, process, chance.randint(0, lines[layer]), chance):
-                    killed[layer] += 1
+                killed[layer] += dies(disturbed, process, chance.randint(0, lines[layer]), chance)
                 if killed[layer] == wanted:
                     break
             disturbed.command("backfill", "--layer", layer)
             assert set(disturbed.run_states()) <= {"SUCCESS", "FAILURE"}
-    report(
+    tell(
         f"killed {killed}, runs {dict(disturbed.run_states())}, {reader['reads']} reads; "
         f"undisturbed {undisturbed_s:.0f} s, in all {time.monotonic() - began:.0f} s"
     )
@@ -71,83 +70,61 @@ def test_a_backfill_killed_thirty_times_ends_as_if_nothing_had_happened(make_dep
 
 
 @pytest.mark.slow
-def test_killed_runs_hold_up_no_run_of_the_daemon_and_a_killed_one_can_be_rerun(deployment, reference, report):
+def test_killed_runs_hold_up_none_of_the_daemon_and_one_that_is_killed_can_be_rerun(
+    deploy, finished, site, wait_until, tell
+):
+    disturbed = site(deploy().folder)
     for _ in range(2):
-        process = deployment.start("backfill", "--layer", "ingest")
-        wait_for(process, r"raw_bars .* rows")
-        deployment.kill(process)
-    assert deployment.run_states() == {"STARTED": 2}
-
-    workspace = ["--workspace", "workspace.yaml"]
-    daemon = deployment.spawn(sys.executable, "-m", "dagster._daemon", "run", *workspace, "--log-level", "error")
-    block = {"start": "2024-01-01|BTCUSDT", "end": "2024-02-01|BTCUSDT"}
-    tags = json.dumps({f"dagster/asset_partition_range_{edge}": key for edge, key in block.items()})
+        process = disturbed.start("backfill", "--layer", "ingest")
+        disturbed.wait_for(process, r"raw_bars .* rows")
+        disturbed.kill(process)
+    assert disturbed.run_states() == {"STARTED": 2}, "as many as may run at once"
 
     def launch() -> str:
-        launched = deployment.spawn("dagster", "job", "launch", *workspace, "-j", "ingest", "--tags", tags)
-        said, _ = launched.communicate()
-        assert launched.returncode == 0, said
-        return deployment.runs()[0].run_id
+        block = {"start": "2024-01-01|AAAUSDT", "end": "2024-02-01|BBBUSDT"}
+        tags = {f"dagster/asset_partition_range_{edge}": key for edge, key in block.items()}
+        command = ["dagster", "job", "launch", "--workspace", "workspace.yaml", "-j", "ingest"]
+        disturbed.end(disturbed.spawn(sys.executable, "-m", *command, "--tags", json.dumps(tags)))
+        return disturbed.storage.run_storage.get_runs(limit=1)[0].run_id
 
-    def state(run_id: str) -> str:
-        return next(run.status.value for run in deployment.runs() if run.run_id == run_id)
+    def state(run: str) -> str:
+        return disturbed.storage.run_storage.get_run_by_id(run).status.value
 
+    options = ["--workspace", "workspace.yaml", "--log-level", "error"]
+    daemon = disturbed.spawn(sys.executable, "-m", "dagster._daemon", "run", *options)
     try:
-        began, first = time.monotonic(), launch()
-        wait_until(lambda: state(first) == "STARTED", 90)
-        started_s = time.monotonic() - began
-        os.kill(deployment.worker(first), signal.SIGKILL)
-        began = time.monotonic()
-        wait_until(lambda: state(first) == "FAILURE", 90)
-        report(f"a run started after {started_s:.0f} s, its kill was noticed after {time.monotonic() - began:.0f} s")
+        first = launch()
+        begins_s = wait_until(lambda: state(first) in {"STARTED", "SUCCESS"}, 90)
         second = launch()
-        wait_until(lambda: state(second) == "SUCCESS", 120)
+        wait_until(lambda: worker(disturbed, second) is not None, 90)
+        os.kill(worker(disturbed, second), signal.SIGKILL)
+        noticed_s = wait_until(lambda: state(second) == "FAILURE", 90)
+        third = launch()
+        wait_until(lambda: state(third) == "SUCCESS", 120)
     finally:
         daemon.terminate()
-        deployment.kill(daemon)
-    made = deployment.lake_files()
-    assert {name for name in made if "bars/" in name} == {name for name in reference.lake_files() if "bars/" in name}
-    assert made.items() <= reference.lake_files().items()
-    assert deployment.run_states() == {"FAILURE": 3, "SUCCESS": 1}
+        daemon.communicate()
+    tell(f"a run of the daemon began after {begins_s:.0f} s; the kill of another was noticed after {noticed_s:.0f} s")
+    made = {name: digest for name, digest in site(finished.folder).lake_files().items() if "bars/" in name}
+    assert {name: digest for name, digest in disturbed.lake_files().items() if "bars/" in name} == made
+    assert disturbed.run_states() == {"FAILURE": 3, "SUCCESS": 2}
 
 
-def dies_at(deployment, process: subprocess.Popen[str], line: int, chance: random.Random) -> bool:
+def dies(disturbed, process: subprocess.Popen[str], line: int, chance: random.Random) -> bool:
     """Kill a process a moment after it has said so many lines; False where it ended before."""
     for _ in range(line):
         process.stdout.readline()
     try:
         process.wait(chance.uniform(0, _PAUSE_S if line else _STARTUP_S))
     except subprocess.TimeoutExpired:
-        deployment.kill(process)
+        disturbed.kill(process)
         return True
-    assert process.returncode == 0, process.communicate()[0]
+    disturbed.end(process)
     return False
 
 
-def wait_for(process: subprocess.Popen[str], line: str) -> None:
-    """Wait until a process says a line that matches."""
-    said = []
-    while not said or not re.search(line, said[-1]):
-        said.append(process.stdout.readline())
-        assert said[-1], "".join(said)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float) -> None:
-    """Ask again and again until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-@contextmanager
-def reading(deployment) -> Iterator[dict[str, object]]:
-    """Let another process read the lake meanwhile; what it found is there at the end."""
-    found: dict[str, object] = {}
-    command = [sys.executable, str(Path(__file__).with_name("lake_reader.py")), str(deployment.folder / "data")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
-        try:
-            yield found
-        finally:
-            answer, _ = reader.communicate("")
-            found.update(json.loads(answer))
+def worker(disturbed, run: str) -> int | None:
+    """The process in which the daemon executes a run."""
+    told = [entry.message for entry in disturbed.storage.event_log_storage.get_logs_for_run(run)]
+    found = [match for text in told if (match := re.search(r"Started process for run \(pid: (\d+)\)", text))]
+    return int(found[0][1]) if found else None

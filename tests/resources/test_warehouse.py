@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError
+from resources import warehouse
 from resources.lake import Lake
 from resources.warehouse import query, view_name
 
@@ -144,28 +146,21 @@ for _ in range(40):
     assert number > 20
 
 
-def test_objects_replaced_during_a_query_are_asked_for_again(
+def test_an_object_replaced_after_it_was_listed_is_listed_again_and_not_mixed(
     bucket: str, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake(bucket, "month", tmp_path)
     lake.write("bars", "A", "2024-01-01", rows(count=3))
+    list_once = warehouse._listing_once
     listed = []
-    views = Lake.frame_keys
 
-    def replaced_once(self: Lake) -> list[str]:
-        import resources.warehouse
+    def replaced_at_first(lake: Lake) -> Any:
+        files = list_once(lake)
+        listed.append(files.ls(f"{lake.root}/bars/symbol=A"))
+        if len(listed) == 1:
+            lake.write("bars", "A", "2024-01-01", rows(count=5_000))
+        return files
 
-        found = views(self)
-        if not listed:
-            original = resources.warehouse._pattern
-
-            def list_then_replace(lake: Lake, key: str) -> str:
-                pattern = original(lake, key)
-                listed.append(pattern)
-                return pattern
-
-            monkeypatch.setattr(resources.warehouse, "_pattern", list_then_replace)
-        return found
-
-    monkeypatch.setattr(Lake, "frame_keys", replaced_once)
-    assert query(lake, "select count(*) from bars").item() == 3
+    monkeypatch.setattr(warehouse, "_listing_once", replaced_at_first)
+    assert query(lake, "select count(*) from bars").item() == 5_000
+    assert len(listed) == 2

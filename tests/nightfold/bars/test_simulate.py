@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
-from nightfold.bars.simulate import ORIGIN, simulate_bars
+from nightfold.bars.simulate import simulate_bars
 from nightfold.schema import TIME
-from nightfold.source import SimulatedSource
+from nightfold.source import ORIGIN, SimulatedSource
 
 SPEC = SimulatedSource()
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from nightfold.features.catalog import FEATURES, NEVER
+from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
+from nightfold.features.entry import NEVER
 from nightfold.schema import PRICES
 
 Array = NDArray[np.float64]
@@ -62,6 +63,15 @@ def parts(lively: pl.DataFrame) -> dict[str, pl.DataFrame]:
     days = range(576, 2_000, 288)
     frames = [compute_features(lively[max(day - LONGEST, 0) : day + 288])[min(day, LONGEST) :] for day in days]
     return {"days": pl.concat(frames)}
+
+
+@pytest.fixture(scope="module")
+def pieces(lively: pl.DataFrame, outage: pl.DataFrame) -> list[pl.DataFrame]:
+    """In pieces that divide neither the bars nor the stretches between holes, by one thread and by three."""
+    both = pl.concat([outage, lively])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nightfold.features.compute.PIECE", 333)
+        return [compute_features(both, threads=threads) for threads in (1, 3)]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +136,15 @@ def test_a_value_needs_no_more_bars_than_its_lookback(
 def test_a_day_at_a_time_gives_the_same_values(name: str, ours: pl.DataFrame, parts: dict[str, pl.DataFrame]) -> None:
     full = column(ours, name)
     assert agree(column(parts["days"], name), full[576:2_000], spread(full))
+
+
+def test_pieces_and_threads_make_no_difference(
+    name: str, ours: pl.DataFrame, around_outage: tuple[int, pl.DataFrame, pl.DataFrame], pieces: list[pl.DataFrame]
+) -> None:
+    one, other = pieces
+    assert one[name].equals(other[name])
+    full = np.concatenate([column(around_outage[1], name), column(ours, name)])
+    assert agree(column(one, name), full, spread(full))
 
 
 def test_prices_and_volumes_have_no_scale(

@@ -13,7 +13,7 @@ from nightfold.errors import ConfigError
 from nightfold.models.boosting import LightGBMSpec
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import MODELS
-from nightfold.models.contract import ModelError
+from nightfold.models.contract import ModelError, corrected
 from nightfold.models.dataset import Dataset
 from nightfold.models.train import Trained, train_model
 
@@ -52,7 +52,8 @@ def test_what_is_loaded_is_what_was_saved(trained: dict[int, Trained], make_rows
     for horizon in (5, 20):
         forecast = loaded.predict(frame(make_rows), horizon)
         assert np.array_equal(forecast, saved.predict(frame(make_rows), horizon))
-        assert np.array_equal(forecast, trained[horizon].model.predict(make_rows(20, seed=9).features))
+        raw = trained[horizon].model.predict(make_rows(20, seed=9).features)
+        assert np.array_equal(forecast, corrected(raw, trained[horizon].correction))
     assert not np.array_equal(loaded.predict(frame(make_rows), 5), loaded.predict(frame(make_rows), 20))
 
 

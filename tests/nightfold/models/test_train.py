@@ -8,11 +8,20 @@ import pytest
 from nightfold.errors import ConfigError
 from nightfold.models.boosting import LightGBMModel, LightGBMSpec
 from nightfold.models.catalog import MODELS, ModelEntry
+from nightfold.models.contract import corrected
 from nightfold.models.dataset import Dataset
 from nightfold.models.metrics import direction_gain, log_loss
 from nightfold.models.train import train_model
 
 Make = Callable[..., Dataset]
+
+def shares(rows: Dataset) -> np.ndarray:
+    return np.bincount(rows.codes) / len(rows)
+
+
+def weighted_shares(rows: Dataset) -> np.ndarray:
+    return np.bincount(rows.codes, rows.weight) / rows.weight.sum()
+
 
 LEARNERS = [entry for entry in MODELS.values() if entry.family != "baseline"]
 
@@ -24,7 +33,10 @@ def test_the_model_in_force_has_seen_both_parts_with_the_rounds_that_train_alone
     together = LightGBMModel(LightGBMSpec(rounds=alone.rounds), 4).fit(train.join(validation))
     assert trained.rounds == alone.rounds
     assert trained.spec == LightGBMSpec()
-    assert np.array_equal(trained.validation_probabilities, alone.predict(validation.features))
+    expected = corrected(alone.predict(validation.features), shares(train) / weighted_shares(train))
+    assert trained.validation_probabilities == pytest.approx(expected, rel=1e-12)
+    both = train.join(validation)
+    assert trained.correction == pytest.approx(shares(both) / weighted_shares(both))
     assert np.array_equal(trained.model.predict(later.features), together.predict(later.features))
 
 
@@ -32,19 +44,38 @@ def test_without_a_refit_the_scored_model_is_in_force(make_rows: Make) -> None:
     train, validation = make_rows(), make_rows(800, seed=1)
     for entry in MODELS.values():
         trained = train_model(entry, entry.spec(), train, validation, refit=False)
-        assert np.array_equal(trained.model.predict(validation.features), trained.validation_probabilities)
+        forecast = corrected(trained.model.predict(validation.features), trained.correction)
+        assert np.array_equal(forecast, trained.validation_probabilities)
 
 
-def test_scores_are_those_of_the_validation_rows_with_their_weights(make_rows: Make) -> None:
+def test_rows_between_the_parts_stop_the_fit_and_have_no_say_in_the_scores(make_rows: Make) -> None:
+    train, stopping, validation = make_rows(), make_rows(800, seed=1), make_rows(500, seed=2)
+    trained = train_model(MODELS["lightgbm"], LightGBMSpec(), train, validation, stopping=stopping, seed=4)
+    assert trained.rounds == LightGBMModel(LightGBMSpec(), 4).fit(train, stopping).rounds
+    assert trained.metrics["rows"] == 500
+    everything = train.join(stopping).join(validation)
+    together = LightGBMModel(LightGBMSpec(rounds=trained.rounds), 4).fit(everything)
+    assert np.array_equal(trained.model.predict(validation.features), together.predict(validation.features))
+
+
+def test_weights_that_favour_a_class_do_not_shift_its_probability() -> None:
+    random = np.random.default_rng(3)
+    label = random.choice([-1, 0, 1], 6_000, p=[0.3, 0.5, 0.2])
+    weight = np.where(label == 0, 0.1, 1.0)
+    rows = Dataset(random.normal(size=(6_000, 2)), ("a", "b"), label, weight)
+    for entry in MODELS.values():
+        trained = train_model(entry, entry.spec(), rows.take(np.arange(4_000)), rows.take(np.arange(4_000, 6_000)))
+        assert trained.validation_probabilities.mean(axis=0) == pytest.approx([0.3, 0.5, 0.2], abs=0.03)
+
+
+def test_scores_count_each_validation_row_the_same(make_rows: Make) -> None:
     train, validation = make_rows(), make_rows(800, seed=1)
     trained = train_model(MODELS["logistic_regression"], MODELS["logistic_regression"].spec(), train, validation)
     forecast = trained.validation_probabilities
-    share = validation.weight / validation.weight.sum()
-    frequencies = np.bincount(train.codes, train.weight) / train.weight.sum()
-    assert trained.metrics["log_loss"] == pytest.approx(-share @ np.log(forecast[np.arange(800), validation.codes]))
-    assert trained.metrics["log_loss_class_frequencies"] == pytest.approx(
-        -share @ np.log(frequencies)[validation.codes]
-    )
+    found = -np.log(forecast[np.arange(800), validation.codes]).mean()
+    assert trained.metrics["log_loss"] == pytest.approx(found)
+    counted = -np.log(shares(train))[validation.codes].mean()
+    assert trained.metrics["log_loss_class_frequencies"] == pytest.approx(counted)
     assert trained.metrics["rows"] == 800
     assert trained.seconds > 0
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from polars.testing import assert_frame_equal
 
-from nightfold.bars.simulate import ORIGIN, simulate_bars
+from nightfold.bars.simulate import simulate_bars
 from nightfold.schema import RAW_BARS
-from nightfold.source import SimulatedSource
+from nightfold.source import ORIGIN, SimulatedSource
 from resources.sources.simulated import SimulatedMarket
 
 NOW = datetime(2024, 1, 1, 0, 7, tzinfo=UTC)

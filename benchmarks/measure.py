@@ -1,0 +1,79 @@
+"""Process seconds of functions and of whole commands."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+PROJECT = Path(__file__).parents[1]
+
+_ENOUGH_SECONDS = 0.2
+_MEGABYTE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """User and system time of several runs, all threads counted."""
+
+    least: float
+    median: float
+
+    @classmethod
+    def of(cls, runs: Sequence[float]) -> "Seconds":
+        """Sum up runs."""
+        return cls(min(runs), median(runs))
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        """Add what is done one after the other."""
+        return Seconds(self.least + other.least, self.median + other.median)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A command that has ended: its process seconds, wall seconds and peak memory in MB."""
+
+    seconds: float
+    wall: float
+    memory: float
+
+
+def measure(work: Callable[[], object], runs: int = 5) -> Seconds:
+    """Time a function after a warm-up; a fast one is called often enough for the clock to tell."""
+    work()
+    started = time.process_time()
+    work()
+    often = max(1, int(_ENOUGH_SECONDS / max(time.process_time() - started, 1e-6)))
+    return Seconds.of([_once(work, often) for _ in range(runs)])
+
+
+def _once(work: Callable[[], object], often: int) -> float:
+    started = time.process_time()
+    for _ in range(often):
+        work()
+    return (time.process_time() - started) / often
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Process:
+    """Run this Python with some arguments, and ask the system what that took.
+
+    Raises
+    ------
+    CalledProcessError
+        If it fails; what it said is printed.
+    """
+    started = time.perf_counter()
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(
+        command, cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as child:
+        said = child.stdout.read() if child.stdout else b""
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        print(said.decode(errors="replace"))
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return Process(used.ru_utime + used.ru_stime, time.perf_counter() - started, used.ru_maxrss / _MEGABYTE)

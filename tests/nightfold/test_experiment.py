@@ -1,0 +1,152 @@
+"""One experiment: what it may say, and what must fit together."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nightfold.errors import ConfigError
+from nightfold.experiment import CATALOGS, STAGES, Experiment
+from nightfold.labels.table import LabelSet
+from nightfold.models.boosting import LightGBMSpec
+from nightfold.universe import Universe
+
+SMALLEST = {"name": "small", "first_as_of": "2024-03-01", "models": {"lightgbm": None}}
+UNIVERSE = Universe.model_validate(
+    {
+        "source": "simulated",
+        "symbols": ["BTCUSDT", "ETHUSDT"],
+        "start": "2024-01-01",
+        "end": "2024-07-01",
+        "intervals": ["5m", "1h"],
+    }
+)
+LABEL_SETS = {"labels": LabelSet(horizons=[5, 10, 15, 20]), "wide": LabelSet(name="wide", horizons=[20, 40])}
+
+
+def experiment(**settings: Any) -> Experiment:
+    return Experiment.model_validate({**SMALLEST, **settings})
+
+
+def test_a_member_named_like_a_catalog_entry_is_that_entry() -> None:
+    chosen = experiment(models={"lightgbm": {"leaves": 7}}).models["lightgbm"]
+    assert chosen.model == "lightgbm"
+    assert chosen.spec == LightGBMSpec(leaves=7)
+
+
+def test_two_members_may_be_one_entry_with_other_settings() -> None:
+    models = experiment(models={"slow": {"model": "lightgbm", "rounds": 300}, "lightgbm": None}).models
+    assert {name: choice.spec for name, choice in models.items()} == {
+        "slow": LightGBMSpec(rounds=300),
+        "lightgbm": LightGBMSpec(),
+    }
+
+
+def test_what_was_given_is_not_changed() -> None:
+    given: dict[str, Any] = {"slow": {"model": "lightgbm", "rounds": 300}}
+    experiment(models=given)
+    assert given == {"slow": {"model": "lightgbm", "rounds": 300}}
+
+
+@pytest.mark.parametrize("name", ["Small", "1h", "a-b", "a b", "", "a/b", "ä", *sorted(STAGES | CATALOGS)])
+def test_names_that_mean_something_else_are_refused_for_an_experiment(name: str) -> None:
+    with pytest.raises(ValidationError, match="the experiment name is"):
+        experiment(name=name)
+
+
+@pytest.mark.parametrize("name", ["Small", "a/b", *sorted(STAGES)])
+def test_and_for_a_model(name: str) -> None:
+    with pytest.raises(ValidationError, match="the model name is"):
+        experiment(models={name: {"model": "lightgbm"}})
+
+
+@pytest.mark.parametrize("owner", ["me@example.org", "team:quants", "team:market.data-2", None])
+def test_an_owner_is_an_address_or_a_team(owner: str | None) -> None:
+    assert experiment(owner=owner).owner == owner
+
+
+def test_every_owner_that_is_accepted_is_one_that_dagster_accepts() -> None:
+    import dagster as dg
+
+    for owner in ("me@example.org", "team:quants", "team:market.data-2"):
+        dg.AssetSpec("a", owners=[owner])
+    for owner in ("me", "team:", "a b@c.de"):
+        with pytest.raises(ValidationError, match="owner"):
+            experiment(owner=owner)
+
+
+def test_symbols_are_a_part_of_the_universe_or_all_of_it() -> None:
+    assert experiment().traded(["BTCUSDT", "ETHUSDT"]) == ["BTCUSDT", "ETHUSDT"]
+    assert experiment(symbols=["ETH/USDT"]).traded(["BTCUSDT", "ETHUSDT"]) == ["ETHUSDT"]
+    with pytest.raises(ConfigError, match="symbol `SOLUSDT` is unknown"):
+        experiment(symbols=["SOLUSDT"]).traded(["BTCUSDT", "ETHUSDT"])
+
+
+@pytest.mark.parametrize(
+    ("pooling", "keys", "members"),
+    [("pooled", ["pooled"], [["BTCUSDT", "ETHUSDT"]]), ("per_symbol", ["BTCUSDT", "ETHUSDT"], [["BTCUSDT"], ["ETHUSDT"]])],
+)
+def test_one_model_is_fitted_over_all_symbols_or_one_each(
+    pooling: str, keys: list[str], members: list[list[str]]
+) -> None:
+    made = experiment(pooling=pooling)
+    assert made.universe_keys(UNIVERSE.symbols) == keys
+    assert [made.members(key, UNIVERSE.symbols) for key in keys] == members
+
+
+def test_the_lifetime_of_a_model_is_in_days() -> None:
+    assert experiment(max_model_age=14).model_lifetime == timedelta(days=14)
+
+
+def test_what_fits_the_universe_is_accepted() -> None:
+    experiment().check_against(UNIVERSE, LABEL_SETS)
+    experiment(interval="1h", symbols=["ETHUSDT"]).check_against(UNIVERSE, LABEL_SETS)
+    wide = experiment(target={"label_set": "wide", "horizons": [40]}, strategy={"horizon": 40})
+    wide.check_against(UNIVERSE, LABEL_SETS)
+    endless = UNIVERSE.model_copy(update={"end": None})
+    experiment(first_as_of="2030-01-01").check_against(endless, LABEL_SETS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"symbols": ["SOLUSDT"]}, "symbol `SOLUSDT` is unknown"),
+        ({"interval": "15m"}, "`interval` is '15m'; the universe has 5m, 1h"),
+        ({"target": {"label_set": "wid"}}, r"`target.label_set` `wid` is unknown; did you mean wide\?"),
+        ({"target": {"horizons": [7, 20]}}, r"`target.horizons` has \[7\]; label set `labels` has \[5, 10, 15, 20\]"),
+        ({"name": "wide"}, "the experiment name is 'wide', which is a label set's"),
+        ({"first_as_of": "2024-01-01"}, "`first_as_of` is 2024-01-01; bars run from 2024-01-01 to 2024-07-01"),
+        ({"first_as_of": "2024-07-01"}, "`first_as_of` is 2024-07-01; bars run from 2024-01-01 to 2024-07-01"),
+    ],
+)
+def test_what_the_universe_lacks_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        experiment(**settings).check_against(UNIVERSE, LABEL_SETS)
+
+
+def test_every_setting_changes_the_fingerprint() -> None:
+    others: list[dict[str, Any]] = [
+        {"name": "other"},
+        {"description": "Other."},
+        {"owner": "team:other"},
+        {"interval": "1h"},
+        {"symbols": ["BTCUSDT"]},
+        {"pooling": "per_symbol"},
+        {"target": {"horizons": [20]}},
+        {"features": {"groups": ["returns"]}},
+        {"split": {"purge": 61}},
+        {"retrain": "week"},
+        {"first_as_of": "2024-03-02"},
+        {"max_model_age": 11},
+        {"models": {"lightgbm": {"leaves": 14}}},
+        {"ensemble": {"members": ["lightgbm"]}},
+        {"strategy": {"hold_bars": 3}},
+        {"costs": {"taker_fee_bps": 9.5}},
+        {"limits": {"max_position": 0.5}},
+        {"gates": {"min_sharpe": 0.75}},
+        {"capital": 9_999.0},
+        {"seed": 8},
+    ]
+    assert {next(iter(each)) for each in others} == set(Experiment.model_fields)
+    assert len({experiment(**settings).fingerprint for settings in [{}, *others]}) == len(others) + 1
