@@ -26,7 +26,7 @@ from nightfold.universe import Universe
 class Line:
     """Assets and checks, with the lake keys of each layer in the order they are made."""
 
-    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]
+    assets: Sequence[dg.AssetsDefinition]
     checks: Sequence[dg.AssetChecksDefinition]
     label_sets: Mapping[str, LabelSet]
     plans: Mapping[str, Plan]
@@ -44,7 +44,7 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
     label_sets, experiments
         By name.
     """
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [exchange_asset(universe)]
+    assets: list[dg.AssetsDefinition] = [exchange_asset(universe)]
     checks: list[dg.AssetChecksDefinition] = []
     layers: dict[str, list[str]] = {"ingest": [], "research": []}
     versions: dict[str, dict[str, str]] = {}

@@ -5,15 +5,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import dagster as dg
+import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
+from assets.markdown import markdown_table
 from assets.partitions import AFTER_ITS_PARENT, IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
 from nightfold.bars.resample import resample_bars
 from nightfold.errors import SourceError
 from nightfold.interval import Interval, duration
 from nightfold.schema import BARS, RAW_BARS
+from nightfold.source import market_note
+from nightfold.spec import fingerprint
 from nightfold.universe import Universe
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
@@ -38,16 +42,38 @@ class MarketData:
     version: str
 
 
-def exchange_asset(universe: Universe) -> dg.AssetSpec:
-    """The outside world, as the first node of the graph."""
-    return dg.AssetSpec(
+def exchange_asset(universe: Universe) -> dg.AssetsDefinition:
+    """Make `exchange`: the outside world as the first node of the graph, which can be asked what it has."""
+    interval = universe.source_interval or universe.interval
+    spec = dg.AssetSpec(
         "exchange",
-        description=f"Where bars come from: `{universe.source.kind}`.",
+        description=f"{market_note(universe.source)} Observe it to see since when and until when it has bars.",
         group_name=GROUP,
         kinds={"source"},
         owners=[OWNER],
+        tags={"layer": "market_data"},
         metadata=universe.source.model_dump(mode="json"),
     )
+
+    @dg.multi_observable_source_asset(name="exchange", specs=[spec])
+    def exchange(source: dg.ResourceParam[MarketDataSource]) -> dg.ObserveResult:
+        offers = []
+        for symbol in universe.symbols:
+            span = source.coverage(symbol, interval)
+            first, end = (None, None) if span is None else (f"{moment:%Y-%m-%d %H:%M}" for moment in span)
+            offers.append({"symbol": symbol, "first": first, "end": end})
+        return dg.ObserveResult(
+            # The version is shown, but not Dagster's own: that would call all bars ever fetched stale at each look.
+            metadata={
+                "source": source.slug,
+                "symbols": len(offers),
+                "offers": dg.MetadataValue.md(markdown_table(pl.DataFrame(offers))),
+                "data_version": fingerprint({"source": source.slug, "offers": offers}),
+            },
+        )
+
+    asset: dg.AssetsDefinition = exchange
+    return asset
 
 
 def market_data(universe: Universe, interval: Interval) -> MarketData:

@@ -49,7 +49,7 @@ class Market:
     @cached_property
     def seed_scale(self) -> pl.DataFrame:
         """As many bars of one symbol as the user's own system had."""
-        return self.million.head(_SEED_SCALE)
+        return self.million.filter(symbol="BTCUSDT").tail(_SEED_SCALE)
 
     def _recorded(self, file: Path) -> pl.DataFrame:
         symbol = file.name.removeprefix("binance_spot_").removesuffix("_5m.parquet")

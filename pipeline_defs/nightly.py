@@ -219,13 +219,16 @@ def _label_reach(line: Line, key: str, interval: Interval) -> timedelta:
     return timedelta(0) if label_set is None else margin(label_set)[1] * duration(interval)
 
 
+def _first_as_of(night: Night, plan: Plan, symbol: str) -> datetime | None:
+    """When the first stored model of a symbol came into force; None where there is none."""
+    stored = night.lake.as_ofs(plan.key("ensemble"), plan.universe_key(symbol))
+    return parse_moment(stored[0], "as_of") if stored else None
+
+
 def _predicted_until(night: Night, plan: Plan, symbol: str) -> datetime | None:
     """Close of the last bar that has a prediction, at first the first as-of stored; None where there is no model."""
-    stored = night.lake.as_ofs(plan.key("ensemble"), plan.universe_key(symbol))
-    if not stored:
-        return None
-    begins = parse_moment(stored[0], "as_of")
-    return max(begins, night.until(plan.key("predictions"), symbol, plan.interval) or begins)
+    begins = _first_as_of(night, plan, symbol)
+    return begins and max(begins, night.until(plan.key("predictions"), symbol, plan.interval) or begins)
 
 
 def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:
@@ -234,6 +237,9 @@ def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:
 
 
 def _is_worth_a_report(night: Night, plan: Plan) -> bool:
-    """Whether predictions reach a day beyond the first as-of: before, a report has no return to show."""
-    reached = [until for symbol in plan.symbols if (until := _predicted_until(night, plan, symbol)) is not None]
-    return bool(reached) and max(reached) - midnight(plan.experiment.first_as_of) >= _WORTH_A_REPORT
+    """Whether a symbol has predictions for a day beyond its first model: before, a report has no return to show."""
+    for symbol in plan.symbols:
+        begins, until = _first_as_of(night, plan, symbol), _predicted_until(night, plan, symbol)
+        if begins is not None and until is not None and until - begins >= _WORTH_A_REPORT:
+            return True
+    return False

@@ -1,12 +1,15 @@
 """Runs started from this process: executed here, recorded where the UI sees them, and cleaned up after a kill."""
 
+import json
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from platform import node
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from assets.keys import asset_key
 from nightfold.errors import NightfoldError
@@ -14,13 +17,8 @@ from pipeline_defs.nightly import Step
 
 PROCESS_TAG = "nightfold/process"
 
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *_IN_PROGRESS]
 
 
 class RunFailedError(NightfoldError, RuntimeError):
@@ -87,6 +85,20 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return dead
 
 
+def fail_lost_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs failed which a web UI launched that is gone without a trace; return their ids.
+
+    To be called when a new UI starts, and only then: Dagster's monitoring does not see that their worker is gone.
+    """
+    lost = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS)):
+        server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
+        if server is not None and not _listens(Path(server)):
+            instance.report_run_failed(run, "the web UI that executed this run was killed; run it again.")
+            lost.append(run.run_id)
+    return lost
+
+
 def dead_run_sensor() -> dg.SensorDefinition:
     """Mark runs of killed processes failed while the UI is open, or they would take the places of its own runs."""
 
@@ -101,6 +113,11 @@ def dead_run_sensor() -> dg.SensorDefinition:
         return dg.SkipReason(f"marked failed: {', '.join(dead)}." if dead else "every run has its process.")
 
     return sensor
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _start_of(pid: int) -> str:

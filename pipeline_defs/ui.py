@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
@@ -15,12 +16,20 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import IO
 
 from nightfold.errors import ConfigError
 
 _HOST = "127.0.0.1"
 _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+
+_CODE_SERVER = (
+    *("dagster", "code-server", "start", "--module-name", "pipeline_defs.definitions"),
+    *("--location-name", "nightfold", "--log-level", "warning"),
+)
+_WEB_SERVER = ("pipeline_defs.webserver",)
+_DAEMON = ("dagster._daemon", "run", "--log-level", "warning")
 
 # Reads the process groups that were started, one a line, until the pipe closes because its writer is gone.
 _GUARD = """
@@ -90,6 +99,7 @@ def run_ui(project: Path, home: Path, reports: Path, port: int, tell: Callable[[
         answers = False
         while not stop.received:
             if ended := parts.ended():
+                time.sleep(_POLL_SECONDS)
                 tell(f"The {ended} ended by itself, so everything ends; what it said stands above.")
                 return 1
             if not answers and _answers(port):
@@ -100,12 +110,6 @@ def run_ui(project: Path, home: Path, reports: Path, port: int, tell: Callable[[
             time.sleep(_POLL_SECONDS)
         tell("Ending the web UI, the daemon and their runs ...")
         return 0
-
-
-_CODE_SERVER = ("dagster", "code-server", "start", "--module-name", "pipeline_defs.definitions")
-_CODE_SERVER += ("--location-name", "nightfold", "--log-level", "warning")
-_WEB_SERVER = ("pipeline_defs.webserver",)
-_DAEMON = ("dagster._daemon", "run", "--log-level", "warning")
 
 
 class _StopSignal:
@@ -127,11 +131,16 @@ class _Parts:
         self._project = project
         self._guard = guard
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ending = False
 
     def start(self, name: str, module: Sequence[str]) -> None:
         """Start a module, and tell the guard."""
-        process = subprocess.Popen([sys.executable, "-m", *module], cwd=self._project, start_new_session=True)
+        command = [sys.executable, "-m", *module]
+        process = subprocess.Popen(
+            command, cwd=self._project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
         self._processes[name] = process
+        threading.Thread(target=self._pass_on, args=[process.stdout], daemon=True).start()
         print(process.pid, file=self._guard.stdin, flush=True)
 
     def ended(self) -> str | None:
@@ -140,6 +149,7 @@ class _Parts:
 
     def end(self) -> None:
         """End all groups: first asked, so that runs record that they were interrupted, then killed."""
+        self._ending = True
         self._signal(signal.SIGINT)
         deadline = time.monotonic() + _GRACE_SECONDS
         while self._signal(0) and time.monotonic() < deadline:
@@ -147,6 +157,14 @@ class _Parts:
         self._signal(signal.SIGKILL)
         for process in self._processes.values():
             process.wait()
+
+    def _pass_on(self, output: IO[bytes]) -> None:
+        """Show what a part says, but not the complaints of processes that are told to end."""
+        with output:
+            for line in output:
+                if not self._ending:
+                    sys.stderr.buffer.write(line)
+                    sys.stderr.flush()
 
     def _signal(self, number: int) -> bool:
         """Signal each group; tell whether any still has a process."""
@@ -178,7 +196,7 @@ def _parts(project: Path) -> Iterator[_Parts]:
 @contextlib.contextmanager
 def _only_one(home: Path, address: str) -> Iterator[None]:
     """Hold the home's lock, which dies with this process."""
-    with open(home / "ui.lock", "a+", encoding="utf-8") as file:
+    with (home / "ui.lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pipeline_defs.runs import fail_dead_runs
+from pipeline_defs.runs import fail_dead_runs, fail_lost_runs
 
 _INDEX = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Nightfold reports</title>
@@ -65,7 +65,7 @@ def serve(gate: Path, workspace: Path, reports: Path, port: int) -> None:
         Port on loopback.
     """
     with DagsterInstance.get() as instance:
-        for run in fail_dead_runs(instance):
+        for run in (*fail_dead_runs(instance), *fail_lost_runs(instance)):
             print(f"run {run} was killed earlier; marked failed", flush=True)  # noqa: T201  # people read this log
         while not gate.exists():
             time.sleep(0.05)

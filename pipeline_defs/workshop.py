@@ -68,7 +68,7 @@ class Workshop:
             *data_steps("ingest", universe, plan.symbols, start, end),
             *data_steps("research", universe, plan.symbols, start, end),
             *self._steps(f"{experiment}_train", plan.symbols, start, end),
-            *data_steps(f"{experiment}_predict", universe, plan.symbols, midnight(plan.experiment.first_as_of), end),
+            *self._steps(f"{experiment}_predict", plan.symbols, start, end),
             Step(f"{experiment}_evaluate"),
         ]
         self._run(steps)
@@ -183,7 +183,7 @@ class Workshop:
                 keys = {plan.universe_key(symbol) for symbol in traded}
                 steps = as_of_steps(job, plan, keys, first, last)
             case "predict":
-                steps = data_steps(job, universe, traded, first, last)
+                steps = data_steps(job, universe, traded, max(first, midnight(plan.experiment.first_as_of)), last)
             case _:
                 steps = [Step(job)]
         if not steps:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import fsspec
 import polars as pl
 
-from nightfold.errors import ConfigError
+from nightfold.errors import ConfigError, LakeError
 from resources.lake import Lake
 
 if TYPE_CHECKING:
@@ -39,10 +39,14 @@ def query(lake: Lake, statement: str) -> pl.DataFrame:
     ------
     ConfigError
         If it is more than one statement or would write, or if DuckDB refuses it; the message lists the views.
+    LakeError
+        If the lake has more files than a process may open.
     """
     import duckdb
 
-    for attempt in range(_ATTEMPTS):
+    attempts = 0
+    while True:
+        attempts += 1
         try:
             with _views(lake, statement) as connection:
                 kinds = [str(part.type) for part in connection.extract_statements(statement)]
@@ -54,10 +58,8 @@ def query(lake: Lake, statement: str) -> pl.DataFrame:
                 answer: pl.DataFrame = connection.sql(statement).pl()
                 return answer
         except duckdb.Error as error:
-            if "FileExpired" in str(error) and attempt + 1 < _ATTEMPTS:
-                continue
-            raise ConfigError(f"`sql` is {statement!r}: {error}\nViews: {_list_views(lake)}") from error
-    raise AssertionError  # the last attempt returns or raises
+            if "FileExpired" not in str(error) or attempts == _ATTEMPTS:
+                raise ConfigError(f"`sql` is {statement!r}: {error}\nViews: {_list_views(lake)}") from error
 
 
 def view_name(key: str) -> str:
@@ -76,8 +78,11 @@ def _views(lake: Lake, statement: str) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database in memory whose views read the lake; those that the statement names read it as it is now."""
     import duckdb
 
-    settings = dict.fromkeys(("autoinstall_known_extensions", "autoload_known_extensions"), "false")
-    with ExitStack() as opened, duckdb.connect(config=settings) as connection:
+    offline: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with ExitStack() as opened, duckdb.connect(config=offline) as connection:
         connection.sql("SET TimeZone = 'UTC'")
         if not lake.is_local:
             connection.register_filesystem(_listing_once(lake))
@@ -96,8 +101,10 @@ def _views(lake: Lake, statement: str) -> "Iterator[duckdb.DuckDBPyConnection]":
 def _open(files: list[str], opened: ExitStack) -> list[str]:
     """Open files, and return the names under which this process can open the very same ones again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(len(files) + soft, hard)
-    if len(files) > soft - _FILES_OF_DUCKDB and wanted > soft:
+    wanted = len(files) + _FILES_OF_DUCKDB
+    if wanted > hard:
+        raise LakeError(f"the lake has {len(files)} files there, and a process may open {hard}; raise `ulimit -Hn`.")
+    if wanted > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return [f"/dev/fd/{opened.enter_context(Path(path).open('rb')).fileno()}" for path in files]
 

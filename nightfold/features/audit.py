@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nightfold.features.catalog import FEATURES
-from nightfold.features.compute import compute_features
+from nightfold.features.compute import chosen, compute_features
 from nightfold.features.feature import Feature
 from nightfold.interval import Interval
-from nightfold.schema import KEY, PRICES
+from nightfold.schema import FLOW, KEY, PRICES
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -26,6 +25,7 @@ def audit_features(
     cuts: int = 4,
     seed: int = 7,
     interval: Interval | None = None,
+    leader: str | None = None,
 ) -> pl.DataFrame:
     """Look for features that know their future or look further back than they declare.
 
@@ -44,6 +44,8 @@ def audit_features(
         Of the points and of the noise.
     interval
         Step between neighbouring bars; the smallest step in ``bars`` where none is given.
+    leader
+        Symbol that cross-asset features compare with.
 
     Returns
     -------
@@ -51,12 +53,12 @@ def audit_features(
         One row a feature: ``feature``, ``lookback``, and whether it was ``moved_by_future`` or
         ``needs_more_than_lookback``.
     """
-    features = [FEATURES[name] if isinstance(name, str) else name for name in (FEATURES if names is None else names)]
+    features = chosen(names)
     random = np.random.default_rng(seed)
     bars = bars.sort(KEY)
 
     def values(frame: pl.DataFrame, wanted: Sequence[Feature] = features) -> Values:
-        computed = compute_features(frame, wanted, interval=interval).drop(KEY)
+        computed = compute_features(frame, wanted, interval=interval, leader=leader).drop(KEY)
         return computed.to_numpy().astype(np.float64)
 
     full = values(bars)
@@ -107,7 +109,8 @@ def _with_noise(bars: pl.DataFrame, past: Mask, random: np.random.Generator) -> 
     """Replace what comes after the cut by a market wild enough to leave every range seen so far."""
     wild = np.where(past, 1.0, np.exp(random.normal(0, 1, bars.height)))
     busy = np.where(past, 1.0, np.exp(random.normal(0, 3, bars.height)))
-    return bars.with_columns(pl.col(PRICES) * wild, pl.col("volume") * busy)
+    amounts = [name for name in ("volume", *FLOW) if name in bars.columns]
+    return bars.with_columns(pl.col(PRICES) * wild, pl.col(amounts) * busy)
 
 
 def _needs_more(

@@ -12,7 +12,7 @@ from nightfold.errors import BarsError, ConfigError
 from nightfold.features.checked import NUMBERS, checked, in_order, smallest_step, stretches
 from nightfold.features.compute import chosen, extra_columns
 from nightfold.features.feature import Feature
-from nightfold.features.segment import Array, Segment
+from nightfold.features.segment import Segment
 from nightfold.interval import INTERVALS, Interval, milliseconds
 from nightfold.schema import FLOW, KEY, PRICES
 
@@ -203,10 +203,9 @@ class _Window:
     def segment(self) -> Segment:
         """View the bars; good until the next one comes."""
         kept = slice(self._first, self._end)
-        numbers: list[Array] = [row[kept] for row in self._numbers]
-        return Segment(
-            self._time[kept], *numbers[: len(NUMBERS)], dict(zip(self._more, numbers[len(NUMBERS) :], strict=True))
-        )
+        numbers = [row[kept] for row in self._numbers]
+        more = dict(zip(self._more, numbers[len(NUMBERS) :], strict=True))
+        return Segment(self._time[kept], *numbers[: len(NUMBERS)], more=more)
 
 
 def _interval_of(ordered: pl.DataFrame) -> Interval:

@@ -40,7 +40,7 @@ class Segment:
     low: Array
     close: Array
     volume: Array
-    more: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    more: Mapping[str, Array] = field(default_factory=dict, repr=False, kw_only=True)
     """Further columns by name, NaN where unknown: those that features say they need."""
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

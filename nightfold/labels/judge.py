@@ -1,6 +1,7 @@
 """The loop that tries a pair of barriers on a whole window, compiled.
 
-Everything is in logarithms, so that barriers are sums; the ladders of the window are made once for all candidates.
+Prices are logarithms, so that barriers are sums. Rows are taken in blocks: bar after bar, all rows of a block are asked
+at once whether that bar touches, which the processor does several rows at a time.
 """
 
 from typing import NamedTuple
@@ -8,19 +9,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nightfold.labels.ladder import Sides, count_rungs, raise_highest, raise_lowest
+from nightfold.labels.ladder import Sides
 from nightfold.labels.panel import Floats, Rows
+
+BLOCK = 256
+"""Rows of a block."""
+STRIDE = 8
+"""Bars between two looks at whether a block is decided as a whole."""
 
 
 class Window(NamedTuple):
-    """Log prices of one symbol, with ladders over highs and lows, and what a follower does."""
+    """Log prices of one symbol, and what a follower does."""
 
     opens: Floats
+    highs: Floats
+    lows: Floats
     closes: Floats
     entry: Floats
-    highest: Floats
-    lowest: Floats
     last: Rows
+    """Last row of each row's stretch."""
     sigma: Floats
     side: Sides
     first: int
@@ -41,15 +48,6 @@ class Verdict(NamedTuple):
     """Bars that the follower's positions were held, each from its row to its exit."""
     profit: float
     """Sum of their log returns less cost."""
-
-
-def ladders(highs: Floats, lows: Floats, horizon: int) -> tuple[Floats, Floats]:
-    """Make the ladders of a window for paths of up to ``horizon`` bars."""
-    shape = (count_rungs(horizon), highs.size + 1)
-    highest, lowest = np.zeros(shape), np.zeros(shape)
-    raise_highest(highest, highs)
-    raise_lowest(lowest, lows)
-    return highest, lowest
 
 
 @njit(cache=True)
@@ -76,40 +74,50 @@ def judge(
     tuple
         The fields of `Verdict`.
     """
-    highest, lowest, last, opens = window.highest, window.lowest, window.last, window.opens
-    rungs = count_rungs(horizon)
+    top, bottom = np.empty(BLOCK), np.empty(BLOCK)
+    rise, fall = np.empty(BLOCK), np.empty(BLOCK)
     known = above = under = ties = thin = bars = 0
     profit = 0.0
-    for row in range(window.first, last.size):
-        sigma, entry = window.sigma[row], window.entry[row]
-        top, bottom = entry + upper * sigma, entry - lower * sigma
-        if not bottom < top:
-            continue
-        end = min(row + horizon - 1, last[row])
-        bar = row + 1
-        for rung in range(rungs - 1, -1, -1):
-            beyond = bar + (1 << rung)
-            quiet = (beyond <= end + 1) & (highest[rung, bar] < top) & (lowest[rung, bar] > bottom)
-            bar = beyond if quiet else bar
-        if bar > last[row]:
-            continue
-        up, down = highest[0, bar] >= top, lowest[0, bar] <= bottom
-        tie = up & down
-        if tie and nearer_open:
-            up = top + bottom < 2 * opens[bar]
-            down = not up
-        known += 1
-        ties += tie
-        above += up & (not down)
-        under += down
-        thin += min(upper, lower) * sigma < least_width
-        side = window.side[row]
-        if side != 0:
+    deadline, least_sigma = float(horizon), least_width / min(upper, lower)
+    for begin in range(window.first, window.last.size, BLOCK):
+        end = min(begin + BLOCK, window.last.size)
+        entry, sigma, side = window.entry[begin:end], window.sigma[begin:end], window.side[begin:end]
+        bars_left = (window.last[begin:end] - np.arange(begin, end)).astype(np.float64)
+        size = end - begin
+        top[:size], bottom[:size] = entry + upper * sigma, entry - lower * sigma
+        first_at_or_above(window.highs[begin + 1 :], top[:size], horizon, rise)
+        first_at_or_above(-window.lows[begin + 1 : end + horizon], -bottom[:size], horizon, fall)
+        for place in range(size):
+            up, down = rise[place], fall[place]
+            is_known = (min(up, down, deadline) <= bars_left[place]) & (bottom[place] < top[place])
+            known += is_known
+            above += is_known & (up < down)
+            under += is_known & (down <= up) & (down <= deadline)
+            ties += is_known & (up == down) & (up <= deadline)
+            thin += is_known & (sigma[place] < least_sigma)
+        for place in range(size):
+            life = min(rise[place], fall[place], float(horizon))
+            if side[place] == 0 or life > bars_left[place] or not bottom[place] < top[place]:
+                continue
+            bar = begin + place + int(life)
             leave = window.closes[bar]
-            if up and not (down and side > 0):
-                leave = max(top, opens[bar])
-            elif down:
-                leave = min(bottom, opens[bar])
-            bars += bar - row
-            profit += side * (leave - entry) - cost
+            if rise[place] == life and (rise[place] < fall[place] or side[place] < 0):
+                leave = max(top[place], window.opens[bar])
+            elif fall[place] == life:
+                leave = min(bottom[place], window.opens[bar])
+            bars += int(life)
+            profit += side[place] * (leave - entry[place]) - cost
     return known, above, under, ties, thin, bars, profit
+
+
+@njit(cache=True)
+def first_at_or_above(values: Floats, levels: Floats, horizon: int, bars: Floats) -> None:
+    """Write after how many bars each row of a block reaches its level; infinity if not within ``horizon``.
+
+    ``values`` begin one bar after the block's first row.
+    """
+    bars[:] = np.inf
+    for step in range(min(horizon, values.size)):
+        ahead = values[step:]
+        for place in range(min(levels.size, ahead.size)):
+            bars[place] = min(bars[place], step + 1.0 if ahead[place] >= levels[place] else np.inf)

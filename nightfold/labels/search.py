@@ -220,11 +220,10 @@ def _bars_before(
 
 
 def _window(panel: Panel, sigma: Floats, side: Sides, first: int, fixed: TripleBarrier) -> "Window":
-    from nightfold.labels.judge import Window, ladders
+    from nightfold.labels.judge import Window
 
-    opens, closes, entry = np.log(panel.open), np.log(panel.close), np.log(entry_price(panel, fixed))
-    highest, lowest = ladders(np.log(panel.high), np.log(panel.low), fixed.horizon)
-    return Window(opens, closes, entry, highest, lowest, panel.last, sigma, side, first)
+    prices = (panel.open, panel.high, panel.low, panel.close, entry_price(panel, fixed))
+    return Window(*map(np.log, prices), panel.last, sigma, side, first)
 
 
 def _study(spec: BarrierSearchSpec) -> "Study":

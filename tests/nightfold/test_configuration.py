@@ -153,7 +153,7 @@ def test_all_wrong_settings_are_named_at_once(write: Callable[[str, str], Path])
 
 
 def test_what_is_missing_is_named(write: Callable[[str, str], Path]) -> None:
-    with pytest.raises(ConfigError, match="wrong.yaml: `first_as_of` is missing; it has no default"):
+    with pytest.raises(ConfigError, match=r"wrong.yaml: `first_as_of` is missing; it has no default"):
         load_experiment(write("wrong.yaml", "models: {lightgbm: }"))
 
 
@@ -188,13 +188,13 @@ def test_a_file_that_holds_no_settings_is_refused(
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none.yaml cannot be read: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"none.yaml cannot be read: No such file or directory"):
         read_mapping(tmp_path / "none.yaml")
     (tmp_path / "folder.yaml").mkdir()
-    with pytest.raises(ConfigError, match="folder.yaml cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match=r"folder.yaml cannot be read: Is a directory"):
         read_mapping(tmp_path / "folder.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="bytes.yaml is not valid YAML"):
+    with pytest.raises(ConfigError, match=r"bytes.yaml is not valid YAML"):
         read_mapping(tmp_path / "bytes.yaml")
     with pytest.raises(ConfigError, match="experiments is no folder; it must hold one file an experiment"):
         load_experiments(tmp_path / "experiments")
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 def test_two_files_of_one_name_are_refused(write: Callable[[str, str], Path]) -> None:
     write("experiments/a.yaml", GOOD)
     folder = write("experiments/b.yaml", GOOD + "name: a\n").parent
-    with pytest.raises(ConfigError, match="b.yaml: the name 'a' is taken by a.yaml; give it one of its own"):
+    with pytest.raises(ConfigError, match=r"b.yaml: the name 'a' is taken by a.yaml; give it one of its own"):
         load_experiments(folder)
 
 
@@ -212,7 +212,7 @@ def test_a_check_that_fails_names_the_file(write: Callable[[str, str], Path]) ->
         raise ConfigError(f"`{experiment.name}` is not wanted.")
 
     folder = write("experiments/a.yaml", GOOD).parent
-    with pytest.raises(ConfigError, match="a.yaml: `a` is not wanted"):
+    with pytest.raises(ConfigError, match=r"a.yaml: `a` is not wanted"):
         load_experiments(folder, refuse)
 
 

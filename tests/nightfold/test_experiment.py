@@ -85,7 +85,10 @@ def test_symbols_are_a_part_of_the_universe_or_all_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("pooling", "keys", "members"),
-    [("pooled", ["pooled"], [["BTCUSDT", "ETHUSDT"]]), ("per_symbol", ["BTCUSDT", "ETHUSDT"], [["BTCUSDT"], ["ETHUSDT"]])],
+    [
+        ("pooled", ["pooled"], [["BTCUSDT", "ETHUSDT"]]),
+        ("per_symbol", ["BTCUSDT", "ETHUSDT"], [["BTCUSDT"], ["ETHUSDT"]]),
+    ],
 )
 def test_one_model_is_fitted_over_all_symbols_or_one_each(
     pooling: str, keys: list[str], members: list[list[str]]

@@ -49,7 +49,9 @@ def test_a_name_pattern_needs_symbol_and_interval(pattern: str) -> None:
     assert FolderSource(path="bars", name_pattern=pattern).name_pattern == pattern
 
 
-@pytest.mark.parametrize("pattern", ["", "{symbol}", "{interval}", "{symbol}_{symbol}_{interval}", "{symbol}_{interval}_{year}"])
+@pytest.mark.parametrize(
+    "pattern", ["", "{symbol}", "{interval}", "{symbol}_{symbol}_{interval}", "{symbol}_{interval}_{year}"]
+)
 def test_other_name_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(ValidationError, match=r"it must hold \{symbol\} and \{interval\}"):
         FolderSource(path="bars", name_pattern=pattern)

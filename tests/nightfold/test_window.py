@@ -1,6 +1,7 @@
 """Months, days and weeks in UTC, and what people may write for them."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_a_moment_lies_in_its_window_and_windows_join_without_gap(moment, length
 @given(MOMENTS, st.timedeltas(timedelta(0), timedelta(days=200)), LENGTHS)
 def test_windows_cover_a_range_whole_once_and_in_order(start, span, length):
     found = list(windows(start, start + span, length))
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(found))
     assert all(window.start < start + span and window.end > start for window in found)
     if span:
         assert found[0].start <= start

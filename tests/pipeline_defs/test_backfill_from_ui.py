@@ -1,17 +1,10 @@
 """Backfills as the UI's backfill page starts them: GraphQL, a code server, and the backfill daemon's own loop."""
 
-import logging
 import shutil
-from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
-from dagster._daemon.backfill import execute_backfill_iteration
-from dagster_graphql.test.utils import execute_dagster_graphql
 
-PROJECT = Path(__file__).parents[2]
 LAUNCH = """
 mutation($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
@@ -22,14 +15,6 @@ mutation($params: LaunchBackfillParams!) {
   }
 }
 """
-IN_PROCESS = {
-    "run_launcher": {
-        "module": "dagster._core.launcher.sync_in_memory_run_launcher",
-        "class": "SyncInMemoryRunLauncher",
-    },
-    "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
-    "telemetry": {"enabled": False},
-}
 MONTHS, SYMBOLS = ("2024-01-01", "2024-02-01"), ("AAAUSDT", "BBBUSDT")
 AS_OFS = ("2024-02-12", "2024-02-19", "2024-02-26")
 BARS = [f"{month}|{symbol}" for month in MONTHS for symbol in SYMBOLS]
@@ -44,28 +29,11 @@ PARTITIONED = {
     "single/predictions": BARS[2:],
 }
 
-pytestmark = pytest.mark.xdist_group("ui_backfill")
-
-
-class BackfillPage:
-    """Launches backfills against a deployment and sees them through."""
-
-    def __init__(self, instance, workspace):
-        self.instance = instance
-        self.workspace = workspace
-
-    def launch(self, **params):
-        request = self.workspace.create_request_context()
-        answer = execute_dagster_graphql(request, LAUNCH, {"params": params}).data["launchPartitionBackfill"]
-        assert answer["__typename"] == "LaunchBackfillSuccess", answer
-        backfill = answer["backfillId"]
-        for _ in range(20):
-            errors = list(filter(None, execute_backfill_iteration(self.workspace, logging.getLogger("daemon"))))
-            assert not errors, errors[0].to_string()
-            status = self.instance.get_backfill(backfill).status.value
-            if status != "REQUESTED":
-                break
-        return status, self.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+pytestmark = [
+    pytest.mark.xdist_group("ui_backfill"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # within Dagster, as are the next ones
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +42,27 @@ def ours(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(ours, tmp_path_factory):
-    target = ModuleTarget("pipeline_defs.definitions", None, str(PROJECT), "nightfold")
-    with (
-        ours.entered(),
-        dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home")), overrides=IN_PROCESS) as instance,
-        WorkspaceProcessContext(instance, target) as workspace,
-    ):
-        yield BackfillPage(instance, workspace)
+def loops(ours, daemon):
+    with ours.entered(), daemon() as opened:
+        yield opened
+
+
+@pytest.fixture
+def launch(loops):
+    """Launch a backfill, see it through, and return how it ended with the runs it made."""
+
+    def launched(**params):
+        answer = loops.query(LAUNCH, params=params)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        backfill = answer["backfillId"]
+        for _ in range(20):
+            loops.backfills()
+            status = loops.instance.get_backfill(backfill).status.value
+            if status != "REQUESTED":
+                break
+        return status, loops.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+
+    return launched
 
 
 def by_names(keys, partitions):
@@ -105,36 +86,31 @@ def succeeded(status, runs):
 
 
 @pytest.mark.parametrize("key", PARTITIONED)
-def test_each_partitioned_asset_can_be_backfilled_from_the_ui(page, ours, finished, key):
+def test_each_partitioned_asset_can_be_backfilled_from_the_ui(launch, ours, finished, key):
     shutil.rmtree(ours.lake / key)
-    assert succeeded(*page.launch(**by_names([key], PARTITIONED[key])))
-    assert ours.files(key) == finished.files(key)
-    shutil.rmtree(ours.lake / key)
-    assert succeeded(*page.launch(**by_ranges({key: PARTITIONED[key]})))
+    assert succeeded(*launch(**by_names([key], PARTITIONED[key])))
     assert ours.files(key) == finished.files(key)
 
 
-def test_some_partitions_of_an_asset_are_all_that_a_backfill_of_them_makes(page, ours, finished):
+def test_some_partitions_of_an_asset_are_all_that_a_backfill_of_them_makes(launch, ours, finished):
     shutil.rmtree(ours.lake / "features")
-    status, runs = page.launch(**by_names(["features"], [BARS[0], BARS[3]]))
+    status, runs = launch(**by_names(["features"], [BARS[0], BARS[3]]))
     assert succeeded(status, runs)
     wanted = {"features/symbol=AAAUSDT/2024-01-01.parquet", "features/symbol=BBBUSDT/2024-02-01.parquet"}
     assert set(ours.files("features")) == wanted
-    assert succeeded(*page.launch(**by_names(["features"], [BARS[1], BARS[2]])))
+    assert succeeded(*launch(**by_names(["features"], [BARS[1], BARS[2]])))
     assert ours.files("features") == finished.files("features")
 
 
-def test_a_backfill_of_all_layers_from_nothing_equals_one_layer_after_another(page, ours, finished):
+def test_a_backfill_of_all_layers_from_nothing_equals_one_layer_after_another(launch, ours, finished):
     """Runs of neighbouring windows start side by side; each must find the bars it looks back on and ahead to."""
     for place in [path for path in ours.lake.iterdir() if path.is_dir()]:
         shutil.rmtree(place)
-    assert succeeded(*page.launch(**by_ranges(PARTITIONED)))
+    assert succeeded(*launch(**by_ranges(PARTITIONED)))
     for key in PARTITIONED:
         assert ours.files(key) == finished.files(key), key
 
 
-def test_a_partition_that_does_not_exist_is_refused(page):
-    request = page.workspace.create_request_context()
-    params = by_names(["bars"], ["2023-12-01|AAAUSDT"])
-    answer = execute_dagster_graphql(request, LAUNCH, {"params": params}).data["launchPartitionBackfill"]
-    assert answer["__typename"] != "LaunchBackfillSuccess"
+def test_a_partition_that_does_not_exist_is_refused(loops):
+    answer = loops.query(LAUNCH, params=by_names(["bars"], ["2023-12-01|AAAUSDT"]))
+    assert answer["launchPartitionBackfill"]["__typename"] == "PartitionKeysNotFoundError"

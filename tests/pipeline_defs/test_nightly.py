@@ -5,16 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from assets.line import build_line
-from nightfold.experiment import Experiment
-from nightfold.interval import duration
-from nightfold.labels.table import LabelSet
 from nightfold.schema import TIME
-from nightfold.universe import Universe
-from nightfold.window import windows
 from pipeline_defs.nightly import (
     LAYERS,
-    Night,
     Step,
     as_of_steps,
     as_ofs,
@@ -28,62 +21,12 @@ from pipeline_defs.nightly import (
     research,
     train,
 )
-from resources.lake import Lake
 
 SYMBOLS = ["AAAUSDT", "BBBUSDT", "CCCUSDT"]
 
 
 def at(*numbers):
     return datetime(*numbers, tzinfo=UTC)
-
-
-class Stage:
-    """A universe with a lake into which rows are put without any run."""
-
-    def __init__(self, folder, experiments=(), horizons=(20,), **universe):
-        settings = {"source": "simulated", "symbols": SYMBOLS, "start": "2024-01-01", **universe}
-        self.universe = Universe.model_validate(settings)
-        label_sets = {"labels": LabelSet(horizons=list(horizons))}
-        made = {each["name"]: self.experiment(**each) for each in experiments}
-        self.line = build_line(self.universe, label_sets, made)
-        self.lake = Lake(url=str(folder / "lake"), grain=self.universe.grain, locks=folder / "locks")
-
-    @staticmethod
-    def experiment(**settings):
-        usual = {"models": {"class_frequencies": None}, "target": {"horizons": [20]}, "strategy": {"horizon": 20}}
-        return Experiment.model_validate({**usual, **settings})
-
-    def put(self, key, until, symbols=None, start=None):
-        """Store rows whose last bar closes at ``until``."""
-        step = duration(next((i for i in self.universe.intervals if key.startswith(f"{i}/")), self.universe.interval))
-        for symbol in symbols or self.universe.symbols:
-            for window in windows(start or at(2024, 1, 1), until, self.universe.grain):
-                times = pl.datetime_range(window.start, min(window.end, until), step, closed="left", eager=True)
-                self.lake.write(key, symbol, window.key, pl.DataFrame({"open_time": times.cast(TIME)}))
-
-    def put_data(self, until, **choices):
-        for layer in ("ingest", "research"):
-            for key in self.line.layers[layer]:
-                self.put(key, until, **choices)
-
-    def put_ensemble(self, folder, name, as_of, universe="pooled"):
-        (folder / "ensemble.json").write_text("{}")
-        self.lake.write_folder(f"{name}/ensemble", f"universe={universe}/{as_of}", "v1", folder)
-
-    def night(self, *now):
-        return Night(self.line, self.universe, self.lake, at(*now))
-
-
-@pytest.fixture
-def stage(tmp_path):
-    return lambda *experiments, **choices: Stage(tmp_path, experiments, **choices)
-
-
-@pytest.fixture
-def scratch(tmp_path):
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    return folder
 
 
 # ---------------------------------------------------------------------- blocks

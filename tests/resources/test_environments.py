@@ -218,9 +218,17 @@ def test_real_bars_bring_their_symbols_and_range(load: Callable[..., Environment
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("universe.yaml", UNIVERSE + "grian: day", "universe.yaml: `grian`: setting `grian` is unknown; did you mean grain"),
+        (
+            "universe.yaml",
+            UNIVERSE + "grian: day",
+            "universe.yaml: `grian`: setting `grian` is unknown; did you mean grain",
+        ),
         ("labels.yaml", "labels: {horizons: [0]}", "labels.yaml: labels: `horizons.0` is 0; it must be greater than 0"),
-        ("labels.yaml", LABELS + "features: ", "labels.yaml: 'features' is the name of a stage; give the label set another"),
+        (
+            "labels.yaml",
+            LABELS + "features: ",
+            "labels.yaml: 'features' is the name of a stage; give the label set another",
+        ),
         ("labels.yaml", LABELS + "small: ", "small.yaml: the experiment name is 'small', which is a label set's"),
         ("experiments/small.yaml", EXPERIMENT + "symbols: [XRPUSDT]", "small.yaml: symbol `XRPUSDT` is unknown"),
         ("experiments/small.yaml", EXPERIMENT + "interval: 1h", "small.yaml: `interval` is '1h'; the universe has 5m"),
@@ -260,7 +268,9 @@ def test_a_missing_file_is_refused_unless_it_is_one_of_many(
 
 def test_a_wrong_setting_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTFOLD_NIGHTLY", "perhaps")
-    with pytest.raises(ConfigError, match=r"environment NIGHTFOLD_...: `nightly` is 'perhaps'; it must be a valid bool"):
+    with pytest.raises(
+        ConfigError, match=r"environment NIGHTFOLD_...: `nightly` is 'perhaps'; it must be a valid bool"
+    ):
         load_environment()
 
 

@@ -159,9 +159,7 @@ def test_pieces_are_stored_one_after_another(instance: dg.DagsterInstance, local
     assert seen == [0, 1, 2]
 
 
-def test_what_breaks_the_table_is_refused_before_it_is_written(
-    instance: dg.DagsterInstance, local_lake: Lake
-) -> None:
+def test_what_breaks_the_table_is_refused_before_it_is_written(instance: dg.DagsterInstance, local_lake: Lake) -> None:
     def broken_in_february(wanted: list[tuple[str, Window]]) -> Iterator[Piece]:
         for symbol, window in wanted:
             yield Piece(symbol, window, frame(symbol, window.start, value=-1.0 if window.start.month == 2 else 1.0))
@@ -173,7 +171,8 @@ def test_what_breaks_the_table_is_refused_before_it_is_written(
 
 
 @pytest.mark.parametrize(
-    ("symbol", "start"), [("B", "2024-01-01"), ("A", "2024-02-01"), ("A", "2023-12-31T23:00"), ("A", "2024-01-31T23:00")]
+    ("symbol", "start"),
+    [("B", "2024-01-01"), ("A", "2024-02-01"), ("A", "2023-12-31T23:00"), ("A", "2024-01-31T23:00")],
 )
 def test_rows_outside_the_partition_are_refused(
     instance: dg.DagsterInstance, local_lake: Lake, symbol: str, start: str

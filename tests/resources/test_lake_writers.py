@@ -150,9 +150,7 @@ def test_a_writer_killed_at_a_chosen_moment_leaves_old_or_new(
 
 
 @pytest.mark.slow
-def test_writers_killed_at_random_moments_leave_old_or_new(
-    local_lake: Lake, rows: Callable[..., pl.DataFrame]
-) -> None:
+def test_writers_killed_at_random_moments_leave_old_or_new(local_lake: Lake, rows: Callable[..., pl.DataFrame]) -> None:
     chance = random.Random(7)
     for _ in range(30):
         writer = start(REWRITE, local_lake)

@@ -26,12 +26,12 @@ def test_a_page_is_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_page_before_it(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
     write_report(tmp_path, "page.html", "old")
     full_disk(0)
-    with pytest.raises(LakeError, match="page.html could not be written: No space left on device; the page before it"):
+    with pytest.raises(LakeError, match=r"page.html could not be written: No space left on device; the page before it"):
         write_report(tmp_path, "page.html", "new")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_a_file_in_the_way_of_the_folder_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "baseline").write_text("in the way")
-    with pytest.raises(LakeError, match="tearsheet.html could not be written"):
+    with pytest.raises(LakeError, match=r"tearsheet.html could not be written"):
         write_report(tmp_path, "baseline/tearsheet.html", "page")

@@ -1,5 +1,6 @@
 """SQL over the lake."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from nightfold.errors import ConfigError
+from nightfold.errors import ConfigError, LakeError
 from resources import warehouse
 from resources.lake import Lake
 from resources.warehouse import query, view_name
@@ -53,7 +54,8 @@ def test_times_are_utc(filled: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["from bars", "FROM BARS;", "with b as (from bars) select * from b", "describe bars", "show all tables"]
+    "statement",
+    ["from bars", "FROM BARS;", "with b as (from bars) select * from b", "describe bars", "show all tables"],
 )
 def test_whatever_reads_is_answered(filled: Lake, statement: str) -> None:
     assert query(filled, statement).height > 0
@@ -144,6 +146,23 @@ for _ in range(40):
         _, errors = reader.communicate()
         assert reader.returncode == 0, errors
     assert number > 20
+
+
+def test_a_lake_of_many_files_raises_the_limit_of_open_ones_or_says_so(
+    local_lake: Lake, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for month in range(1, 13):
+        local_lake.write("bars", "A", f"2024-{month:02}-01", rows("A", datetime(2024, month, 1, tzinfo=UTC)))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+        assert query(local_lake, "select count(*) from bars").item() == 36
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (12 + 256, limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
+    with pytest.raises(LakeError, match="12 files there, and a process may open 200; raise `ulimit -Hn`"):
+        query(local_lake, "select count(*) from bars")
 
 
 def test_an_object_replaced_after_it_was_listed_is_listed_again_and_not_mixed(

@@ -151,8 +151,8 @@ class Deployment:
 
     @contextmanager
     def ui(self, *, in_background: bool = False) -> Iterator[Interface]:
-        """Start the web UI and wait until it answers; in the background of a shell, SIGINT is ignored from the start."""
-        port, log = free_port(), self.folder / f"ui-{len(self.started)}.log"
+        """Start the web UI and wait until it answers; a shell's background ignores SIGINT from the start."""
+        port, log = find_free_port(), self.folder / f"ui-{len(self.started)}.log"
         command = [*NIGHTFOLD, "ui", "--port", str(port)]
         with log.open("wb") as output:
             places: dict[str, Any] = {"cwd": PROJECT, "env": self.environment, "stderr": subprocess.STDOUT}
@@ -194,10 +194,16 @@ class Deployment:
                 interface.process.wait()
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    return find_free_port()
 
 
 @pytest.fixture

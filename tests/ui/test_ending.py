@@ -25,7 +25,9 @@ def busy_run(ui, archive):
     return run
 
 
-def test_an_empty_deployment_started_in_the_background_answers_on_loopback_and_leaves_nothing(deployment, until):
+def test_an_empty_deployment_started_in_the_background_answers_on_loopback_and_leaves_nothing(
+    deployment, until, free_port
+):
     with deployment.ui(in_background=True) as ui:
         assert ui.get("/server_info").json()["dagster_webserver_version"]
         assert "None yet" in ui.get("/reports/").text
@@ -34,7 +36,7 @@ def test_an_empty_deployment_started_in_the_background_answers_on_loopback_and_l
         second = deployment.nightfold("ui", "--port", str(ui.port))
         assert second.returncode == 1
         assert "taken" in second.stderr
-        other = deployment.nightfold("ui", "--port", str(ui.port - 1))
+        other = deployment.nightfold("ui", "--port", str(free_port))
         assert other.returncode == 1
         assert ui.address in other.stderr
         os.kill(ui.pid, signal.SIGINT)

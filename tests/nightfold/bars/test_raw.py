@@ -40,7 +40,9 @@ def test_repeats_within_a_fetch_stay_in_their_order() -> None:
 
 
 @given(BARS, BARS)
-def test_no_bar_is_lost_and_every_fetched_row_is_there(stored: list[tuple[int, str]], fetched: list[tuple[int, str]]) -> None:
+def test_no_bar_is_lost_and_every_fetched_row_is_there(
+    stored: list[tuple[int, str]], fetched: list[tuple[int, str]]
+) -> None:
     old, new = fetch(stored, 1.0), fetch(fetched, 2.0)
     joined = join_fetches(old, new)
     keys = joined.select("open_time", "venue").rows()

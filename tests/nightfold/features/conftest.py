@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nightfold.features.compute import compute_features
 from nightfold.features.segment import Segment
+from nightfold.schema import FLOW, PRICES
 
 Array = NDArray[np.float64]
 
@@ -40,6 +41,23 @@ def lively(market_data: Path) -> pl.DataFrame:
 def outage(market_data: Path) -> pl.DataFrame:
     """Bitcoin around the exchange outage of 24 March 2023: flat bars without volume, then a hole."""
     return _bars(market_data, "BTCUSDT", datetime(2023, 3, 21, tzinfo=UTC), 2_000)
+
+
+@pytest.fixture(scope="session")
+def three(market_data: Path) -> pl.DataFrame:
+    """Bitcoin, Ether and Solana through the collapse of FTX, with order flow: no hole, no bar without a trade."""
+    frames = [
+        pl.scan_parquet(market_data / f"bars_5m/binance_spot_{symbol}_5m.parquet")
+        .filter(pl.col("open_time") >= datetime(2022, 11, 6, tzinfo=UTC))
+        .head(1_200)
+        .select(
+            pl.lit(symbol).alias("symbol"),
+            pl.col("open_time").cast(pl.Datetime("ms", "UTC")),
+            pl.col(*PRICES, "volume", *FLOW).cast(pl.Float64),
+        )
+        for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    ]
+    return pl.concat(pl.collect_all(frames))
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,11 @@ def test_infinities_and_overflow_become_null(bars: pl.DataFrame) -> None:
     assert compute_features(bars, [own])["wild"].null_count() == bars.height
 
 
+def test_threads_must_be_some(bars: pl.DataFrame) -> None:
+    with pytest.raises(ConfigError, match="`threads` is 0; it must be 1 or more"):
+        compute_features(bars, SOME, threads=0)
+
+
 def test_an_unknown_name_is_refused_with_the_close_ones(bars: pl.DataFrame) -> None:
     with pytest.raises(UnknownNameError, match=r"`rsi_15` is unknown; did you mean .*rsi_14"):
         compute_features(bars, ["rsi_15"])

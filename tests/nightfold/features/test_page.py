@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nightfold.features.catalog import FEATURES
+from nightfold.features.catalog import CATALOG
 from nightfold.features.page import features_page
 
 PAGE = Path(__file__).parents[3] / "docs" / "features.md"
@@ -14,4 +14,4 @@ def test_the_page_in_docs_is_made_from_the_catalog_as_it_is_now() -> None:
 
 def test_the_page_has_one_line_a_feature() -> None:
     lines = features_page().splitlines()
-    assert [line.split("`")[1] for line in lines if line.startswith("| `")] == list(FEATURES)
+    assert [line.split("`")[1] for line in lines if line.startswith("| `")] == list(CATALOG)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nightfold.errors import UnknownNameError
-from nightfold.features.catalog import FEATURES
+from nightfold.features.catalog import FEATURES, SETS
 from nightfold.features.select import FeatureSelection, max_lookback
 
 
@@ -44,8 +44,26 @@ def test_a_word_that_stands_for_nothing_is_refused_when_the_spec_is_built(
         FeatureSelection(**wrong)
 
 
+def test_further_sets_add_up_with_the_default_one() -> None:
+    assert FeatureSelection(sets=["default", "order_flow"]).resolve() == [*FEATURES, *SETS["order_flow"]]
+    chosen = FeatureSelection(sets=["cross_asset"], leader="BTCUSDT", patterns=["relative_*"])
+    assert chosen.resolve() == ["relative_strength_5", "relative_strength_20", "relative_strength_288"]
+
+
+def test_a_set_that_is_not_chosen_offers_nothing() -> None:
+    with pytest.raises(ValidationError, match="feature `taker_imbalance_5` is unknown"):
+        FeatureSelection(names=["taker_imbalance_5"])
+
+
+def test_what_compares_with_a_leader_needs_one() -> None:
+    with pytest.raises(ValidationError, match="`leader` is None; leader_beta_288 needs the symbol to compare with"):
+        FeatureSelection(sets=["cross_asset"])
+    assert FeatureSelection(sets=["cross_asset"], names=["dominance_20"]).resolve() == ["dominance_20"]
+
+
 def test_max_lookback_is_the_longest_of_the_named() -> None:
     assert max_lookback(["log_return_5", "rsi_14", "volatility_20"]) == 240
+    assert max_lookback(["rsi_14", "taker_imbalance_z_score_288"]) == 287
     assert max_lookback([]) == 0
     with pytest.raises(UnknownNameError, match="rsi_15"):
         max_lookback(["rsi_15"])

@@ -1,0 +1,46 @@
+"""One signal through the simulated account, at seed scale."""
+
+import numpy as np
+import polars as pl
+
+from benchmarks.market import Market
+from benchmarks.measure import measure
+from benchmarks.peer import beside
+from benchmarks.row import Row
+from nightfold.backtest.cost import Costs
+from nightfold.backtest.engine import Rows, build_tape, run, simulate
+from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.tape import aligned_targets, checked_bars, interval_of
+
+_HELD_BARS = 20
+_COSTS = Costs(taker_fee_bps=10.0, slippage_bps=2.0)
+_LIMITS = RiskLimits(instrument="perpetual")
+
+
+def one_signal(market: Market) -> Row:
+    """From bars and targets to equity, fills and trades as frames."""
+    bars, targets = market.seed_scale, _targets(market)
+    seconds = measure(lambda: simulate(bars, targets, _COSTS.model_copy(update={"funding_rate": 0.0}), _LIMITS))
+    peers = (name for name in ("vectorbt_backtest", "backtesting_backtest"))
+    return Row(
+        f"a backtest, {bars.height:,} bars, {targets['target'].rle().len():,} decisions",
+        seconds,
+        beside=tuple(each for name in peers for each in beside(name, bars, target=targets["target"].to_numpy())),
+    )
+
+
+def prepared_signal(market: Market) -> Row:
+    """The same with bars and targets checked and aligned before."""
+    bars = checked_bars(market.seed_scale)
+    interval = interval_of(bars)
+    tape = build_tape(bars, aligned_targets(bars, _targets(market)), interval, None)
+    rows = Rows(bars["symbol"], bars["open_time"], interval)
+    seconds = measure(lambda: run(tape, rows, _COSTS, _LIMITS, 10_000.0))
+    return Row(f"a backtest, {bars.height:,} bars, on a prepared tape", seconds, promise=0.002)
+
+
+def _targets(market: Market) -> pl.DataFrame:
+    """Positions drawn at random, each held for twenty bars."""
+    bars = market.seed_scale
+    drawn = np.random.default_rng(0).choice([-0.3, 0.0, 0.3], bars.height // _HELD_BARS + 1)
+    return bars.select("symbol", "open_time", target=pl.Series(np.repeat(drawn, _HELD_BARS)[: bars.height]))

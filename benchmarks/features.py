@@ -1,0 +1,50 @@
+"""The 107 features: a million bars, and the one bar that has just closed."""
+
+import numpy as np
+
+from benchmarks.market import Market
+from benchmarks.measure import Seconds, measure, run
+from benchmarks.peer import beside
+from benchmarks.row import Beside, Row
+from nightfold.features.catalog import FEATURES
+from nightfold.features.compute import compute_features
+
+_WHOLE = "from benchmarks.market import Market; bars = Market.find().million"
+
+
+def million_bars(market: Market) -> Row:
+    """All features of a million bars; the floor writes as many numbers and computes none."""
+    bars = market.million
+    output = len(FEATURES) * bars.height * 4 / 2**20
+    return Row(
+        f"{len(FEATURES)} features, {bars.height:,} bars ({output:.0f} MB of numbers)",
+        measure(lambda: compute_features(bars, interval="5m"), runs=3),
+        promise=0.6,
+        beside=(Beside(f"writing {len(FEATURES)} columns", measure(lambda: _write(bars.height)).median),),
+        memory=_memory() + run(["-c", _WHOLE]).memory,
+    )
+
+
+def seed_scale(market: Market) -> Row:
+    """All features of one symbol over 14 months, where peers can keep up."""
+    bars = market.seed_scale
+    seconds = measure(lambda: compute_features(bars, interval="5m"))
+    return Row(f"{len(FEATURES)} features, {bars.height:,} bars", seconds, beside=beside("pandas_ta_features", bars))
+
+
+def one_bar(market: Market) -> Row:
+    """All features of the newest bar, from it and as many before it as the longest lookback."""
+    reach = max(feature.lookback for feature in FEATURES.values())
+    bars = market.seed_scale.tail(reach + 1)
+    seconds = measure(lambda: compute_features(bars, interval="5m"))
+    return Row(f"{len(FEATURES)} features of one new bar ({reach} bars before it)", seconds, promise=0.005)
+
+
+def _write(rows: int) -> list[np.ndarray]:
+    return [np.full(rows, 1.0, dtype=np.float32) for _ in FEATURES]
+
+
+def _memory() -> float:
+    """Peak memory of a process that computes all features, less one that only reads the bars."""
+    computing = f"{_WHOLE}; from nightfold.features.compute import compute_features; compute_features(bars)"
+    return run(["-c", computing]).memory - run(["-c", _WHOLE]).memory
