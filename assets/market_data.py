@@ -157,7 +157,7 @@ def _fetch(
     """Fetch one partition from its last stored bar on, or refuse an answer that has nothing."""
     symbol, window = partition.symbol, partition.window
     stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
-    last = None if force or stored is None or stored.is_empty() else stored["open_time"].max()
+    last = None if force or stored is None or stored.is_empty() else stored.select(pl.col("open_time").max()).item()
     start = window.start if last is None else last
     try:
         frame = source.fetch(symbol, interval, start, min(window.end, horizon))

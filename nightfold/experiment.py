@@ -13,6 +13,7 @@ from nightfold.backtest.signal import Strategy
 from nightfold.bars.symbol import normalize_symbol
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.features.catalog import FEATURES
 from nightfold.features.select import FeatureSelection
 from nightfold.interval import Interval
 from nightfold.labels.table import LabelSet
@@ -152,7 +153,7 @@ class Experiment(Spec):
         Raises
         ------
         ConfigError
-            If a symbol, interval, label set or horizon is not, or the first as-of lies outside the universe's range.
+            If a symbol, interval, label set, horizon or feature is not, or the first as-of lies outside the universe's range.
         """
         self.traded(universe.symbols)
         if self.name in label_sets:
@@ -167,6 +168,12 @@ class Experiment(Spec):
             raise ConfigError(
                 f"`target.horizons` has {missing}; label set `{self.target.label_set}` has {offered}. "
                 "Add them there, or leave them out here."
+            )
+        unstored = [name for name in self.features.resolve() if name not in FEATURES]
+        if unstored:
+            raise ConfigError(
+                f"`features` has {', '.join(unstored[:3])}; the lake stores the default set only, so leave `sets` at "
+                "[default]."
             )
         if not universe.start < self.first_as_of < (universe.end or date.max):
             raise ConfigError(

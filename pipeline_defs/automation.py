@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -23,7 +24,7 @@ Jobs = Mapping[str, UnresolvedAssetJobDefinition]
 
 
 def nightly_schedule(
-    night_at: Callable[[datetime], Night], clock: Callable[[], datetime], jobs: Jobs, *, on: bool
+    night_at: Callable[[datetime], Night], clock: Callable[[], datetime], alerts: Alerts, jobs: Jobs, *, on: bool
 ) -> dg.ScheduleDefinition:
     """Start a night ten minutes after midnight UTC.
 
@@ -33,6 +34,8 @@ def nightly_schedule(
         Makes the night of a moment.
     clock
         The time it is: of several nights that were missed, only the last is made up for, and it covers the others.
+    alerts
+        Where it is told that a night could not be planned.
     jobs
         Jobs by name.
     on
@@ -52,7 +55,8 @@ def nightly_schedule(
         if clock() - night.now >= _A_NIGHT:
             yield dg.SkipReason("a later night covers this one.")
             return
-        steps = first_layer(night)
+        with _told(alerts, "before it began"):
+            steps = first_layer(night)
         if not steps:
             yield dg.SkipReason(f"everything up to {night.universe.horizon(night.now):%Y-%m-%d %H:%M} is there.")
         yield from requests(0, steps, night.now)
@@ -84,11 +88,8 @@ def next_layer_sensor(night_at: Callable[[datetime], Night], alerts: Alerts, job
             yield dg.SkipReason(f"the layer still waits for {', '.join(sorted(waiting))}.")
             return
         now = datetime.fromisoformat(tags[NIGHT_TAG])
-        try:
+        with _told(alerts, f"after {context.dagster_run.job_name}"):
             number, steps = next_layer(int(tags[PLACE_TAG]) + 1, night_at(now))
-        except Exception as error:
-            alerts.send(f"Nightfold: the night stopped after {context.dagster_run.job_name}", str(error))
-            raise
         if not steps:
             yield dg.SkipReason("the night is over.")
         yield from requests(number, steps, now)
@@ -112,6 +113,16 @@ def failure_sensor(alerts: Alerts, jobs: Jobs) -> dg.SensorDefinition:
             alerts.send(f"Nightfold: the night stopped at {run.job_name}", context.failure_event.message or run.run_id)
 
     return sensor
+
+
+@contextmanager
+def _told(alerts: Alerts, where: str) -> Iterator[None]:
+    """Alert where a night cannot be planned, which no run would tell."""
+    try:
+        yield
+    except Exception as error:
+        alerts.send(f"Nightfold: the night stopped {where}", str(error))
+        raise
 
 
 def requests(number: int, steps: Sequence[Step], now: datetime) -> Iterator[dg.RunRequest]:

@@ -32,7 +32,7 @@ def build(environment: Environment) -> tuple[dg.Definitions, Line]:
         assets=line.assets,
         asset_checks=line.checks,
         jobs=list(jobs.values()),
-        schedules=[nightly_schedule(night_at, environment.now, jobs, on=environment.settings.nightly)],
+        schedules=[nightly_schedule(night_at, environment.now, alerts, jobs, on=environment.settings.nightly)],
         sensors=[next_layer_sensor(night_at, alerts, jobs), failure_sensor(alerts, jobs), dead_run_sensor()],
         executor=dg.in_process_executor,
         loggers={"console": RUN_LOG},

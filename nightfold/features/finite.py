@@ -3,6 +3,8 @@
 A machine begun one bar later soon stands where the one before it stands, and from there on both are the same. So the
 states of the machine begun last are kept, the next one is run until it meets them, and just the last state is new.
 Rows without a whole memory are NaN.
+
+Steps take numbers, not arrays: an array handed on is counted, which would cost more than the step.
 """
 
 from typing import NamedTuple

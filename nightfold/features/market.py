@@ -67,4 +67,4 @@ def _market_value(ordered: pl.DataFrame, time: NDArray[np.int64]) -> Array:
     """Add up in the order of the symbols, so that equal bars give equal bytes."""
     value = ordered.select((pl.col("high") + pl.col("low") + pl.col("close")) / 3 * pl.col("volume")).to_series()
     _, moment = np.unique(time, return_inverse=True)
-    return np.bincount(moment, weights=value.to_numpy())[moment]
+    return np.asarray(np.bincount(moment, weights=value.to_numpy())[moment], dtype=np.float64)

@@ -14,8 +14,6 @@ from nightfold.labels.panel import Floats, Rows
 
 BLOCK = 256
 """Rows of a block."""
-STRIDE = 8
-"""Bars between two looks at whether a block is decided as a whole."""
 
 
 class Window(NamedTuple):
@@ -26,10 +24,12 @@ class Window(NamedTuple):
     lows: Floats
     closes: Floats
     entry: Floats
-    last: Rows
-    """Last row of each row's stretch."""
     sigma: Floats
+    bars_left: Floats
+    """Bars after each row in its stretch."""
     side: Sides
+    followed: Rows
+    """Rows from ``first`` on where the side is not 0."""
     first: int
     """First row to label; those before only carry history."""
 
@@ -74,20 +74,17 @@ def judge(
     tuple
         The fields of `Verdict`.
     """
-    top, bottom = np.empty(BLOCK), np.empty(BLOCK)
-    rise, fall = np.empty(BLOCK), np.empty(BLOCK)
-    known = above = under = ties = thin = bars = 0
-    profit = 0.0
+    top, bottom, rise, fall = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     deadline, least_sigma = float(horizon), least_width / min(upper, lower)
-    for begin in range(window.first, window.last.size, BLOCK):
-        end = min(begin + BLOCK, window.last.size)
-        entry, sigma, side = window.entry[begin:end], window.sigma[begin:end], window.side[begin:end]
-        bars_left = (window.last[begin:end] - np.arange(begin, end)).astype(np.float64)
-        size = end - begin
-        top[:size], bottom[:size] = entry + upper * sigma, entry - lower * sigma
-        first_at_or_above(window.highs[begin + 1 :], top[:size], horizon, rise)
-        first_at_or_above(-window.lows[begin + 1 : end + horizon], -bottom[:size], horizon, fall)
-        for place in range(size):
+    known = above = under = ties = thin = bars = turn = 0
+    profit = 0.0
+    for begin in range(window.first, window.entry.size, BLOCK):
+        end = min(begin + BLOCK, window.entry.size)
+        entry, sigma, bars_left = window.entry[begin:end], window.sigma[begin:end], window.bars_left[begin:end]
+        top[: end - begin], bottom[: end - begin] = entry + upper * sigma, entry - lower * sigma
+        first_at_or_above(window.highs[begin + 1 :], top[: end - begin], horizon, rise)
+        first_at_or_below(window.lows[begin + 1 :], bottom[: end - begin], horizon, fall)
+        for place in range(end - begin):
             up, down = rise[place], fall[place]
             is_known = (min(up, down, deadline) <= bars_left[place]) & (bottom[place] < top[place])
             known += is_known
@@ -95,19 +92,38 @@ def judge(
             under += is_known & (down <= up) & (down <= deadline)
             ties += is_known & (up == down) & (up <= deadline)
             thin += is_known & (sigma[place] < least_sigma)
-        for place in range(size):
-            life = min(rise[place], fall[place], float(horizon))
-            if side[place] == 0 or life > bars_left[place] or not bottom[place] < top[place]:
+        if nearer_open:
+            for place in range(end - begin):
+                if rise[place] == fall[place] <= bars_left[place]:
+                    swapped = nearer_top(window.opens[begin + place + int(rise[place])], top[place], bottom[place])
+                    above += swapped
+                    under -= swapped
+
+        while turn < window.followed.size and window.followed[turn] < end:
+            row = window.followed[turn]
+            place = row - begin
+            turn += 1
+            life = min(rise[place], fall[place], deadline)
+            if life > bars_left[place] or not bottom[place] < top[place]:
                 continue
-            bar = begin + place + int(life)
-            leave = window.closes[bar]
-            if rise[place] == life and (rise[place] < fall[place] or side[place] < 0):
-                leave = max(top[place], window.opens[bar])
-            elif fall[place] == life:
-                leave = min(bottom[place], window.opens[bar])
-            bars += int(life)
-            profit += side[place] * (leave - entry[place]) - cost
+            bar = row + int(life)
+            side, opened, leave = window.side[row], window.opens[bar], window.closes[bar]
+            at_top, at_bottom = rise[place] == life, fall[place] == life
+            if at_top and at_bottom:
+                at_top = nearer_top(opened, top[place], bottom[place]) if nearer_open else side < 0
+            if at_top:
+                leave = max(top[place], opened)
+            elif at_bottom:
+                leave = min(bottom[place], opened)
+            bars += bar - row
+            profit += side * (leave - entry[place]) - cost
     return known, above, under, ties, thin, bars, profit
+
+
+@njit(cache=True)
+def nearer_top(opened: float, top: float, bottom: float) -> bool:
+    """Whether a bar opens nearer to its upper barrier."""
+    return top + bottom < 2 * opened
 
 
 @njit(cache=True)
@@ -121,3 +137,13 @@ def first_at_or_above(values: Floats, levels: Floats, horizon: int, bars: Floats
         ahead = values[step:]
         for place in range(min(levels.size, ahead.size)):
             bars[place] = min(bars[place], step + 1.0 if ahead[place] >= levels[place] else np.inf)
+
+
+@njit(cache=True)
+def first_at_or_below(values: Floats, levels: Floats, horizon: int, bars: Floats) -> None:
+    """Write what `first_at_or_above` does, for levels below."""
+    bars[:] = np.inf
+    for step in range(min(horizon, values.size)):
+        ahead = values[step:]
+        for place in range(min(levels.size, ahead.size)):
+            bars[place] = min(bars[place], step + 1.0 if ahead[place] <= levels[place] else np.inf)

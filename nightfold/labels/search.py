@@ -223,7 +223,9 @@ def _window(panel: Panel, sigma: Floats, side: Sides, first: int, fixed: TripleB
     from nightfold.labels.judge import Window
 
     prices = (panel.open, panel.high, panel.low, panel.close, entry_price(panel, fixed))
-    return Window(*map(np.log, prices), panel.last, sigma, side, first)
+    bars_left = (panel.last - np.arange(panel.size)).astype(np.float64)
+    followed = first + np.flatnonzero(side[first:])
+    return Window(*map(np.log, prices), sigma, bars_left, side, followed, first)
 
 
 def _study(spec: BarrierSearchSpec) -> "Study":

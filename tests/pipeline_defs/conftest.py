@@ -28,6 +28,7 @@ IN_PROCESS = {
     },
     "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
     "telemetry": {"enabled": False},
+    "code_servers": {"wait_for_local_processes_on_shutdown": True},
 }
 
 

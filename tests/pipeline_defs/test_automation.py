@@ -38,7 +38,7 @@ class Scene:
         self.jobs = layer_jobs(stage.line.layers)
 
     def tick(self, now=NOW, clock=None):
-        schedule = nightly_schedule(self.night_at, lambda: clock or now, self.jobs, on=False)
+        schedule = nightly_schedule(self.night_at, lambda: clock or now, Alerts(), self.jobs, on=False)
         return schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=now))
 
     def run(self, request, status=dg.DagsterRunStatus.SUCCESS):
@@ -97,7 +97,7 @@ def test_a_night_with_nothing_to_make_is_skipped_with_the_reason(stage, instance
 
 @pytest.mark.parametrize(("on", "status"), [(False, "STOPPED"), (True, "RUNNING")])
 def test_the_schedule_is_off_until_it_is_switched_on(scene, on, status):
-    schedule = nightly_schedule(scene.night_at, lambda: NOW, scene.jobs, on=on)
+    schedule = nightly_schedule(scene.night_at, lambda: NOW, Alerts(), scene.jobs, on=on)
     assert schedule.default_status.value == status
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("10 0 * * *", "UTC")
 
@@ -168,18 +168,23 @@ def test_a_run_by_day_starts_nothing(scene):
     assert scene.after(run) == ([], ["not a nightly run."])
 
 
-def test_a_night_that_cannot_be_planned_is_told(scene, caplog):
+def broken(now):
+    raise OSError("the lake is away")
+
+
+def test_a_layer_that_cannot_be_planned_is_told(scene, caplog):
     (request,) = requests(0, [Step("ingest", "2024-01-01|AAAUSDT", "2024-02-01|CCCUSDT")], NOW)
-    run = scene.run(request)
-
-    def broken(now):
-        raise OSError("the lake is away")
-
-    event = DagsterEvent(DagsterEventType.RUN_SUCCESS.value, "ingest")
-    context = dg.build_run_status_sensor_context("nightly_next_layer", event, scene.instance, run)
+    scene.night_at = broken
     with caplog.at_level(logging.ERROR), pytest.raises(OSError, match="the lake is away"):
-        list(next_layer_sensor(broken, Alerts(), scene.jobs)(context))
+        scene.after(scene.run(request))
     assert "the night stopped after ingest: the lake is away" in caplog.text
+
+
+def test_a_night_that_cannot_be_planned_is_told(scene, caplog, monkeypatch):
+    monkeypatch.setattr("pipeline_defs.automation.first_layer", broken)
+    with caplog.at_level(logging.ERROR), pytest.raises(Exception, match="during the evaluation of schedule nightly"):
+        scene.tick()
+    assert "the night stopped before it began: the lake is away" in caplog.text
 
 
 @pytest.mark.parametrize(("tags", "told"), [({NIGHT_TAG: NOW.isoformat()}, True), ({}, False)])

@@ -62,7 +62,8 @@ def test_the_line_makes_the_same_bytes_in_a_bucket_as_in_a_folder(
     bucket: str, configs: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def environment(data: str, lake: str | None = None) -> Environment:
-        settings = Settings(config=configs, data=tmp_path / data, lake=lake)
+        tracking = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        settings = Settings(config=configs, data=tmp_path / data, lake=lake, tracking=tracking)
         return load_environment(settings, lambda: datetime(2024, 6, 1, tzinfo=UTC))
 
     local = content(make_line(environment("one"), instance))
