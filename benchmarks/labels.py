@@ -34,7 +34,9 @@ def far_barrier(market: Market) -> Row:
     bars = market.million
     barrier = TripleBarrier(horizon=288, upper=3.0, lower=3.0)
     seconds = measure(lambda: barrier_labels(bars, barrier, "5m"), runs=3)
-    return Row(f"triple barrier, {bars.height:,} labels at horizon 288, far barriers", seconds, promise=bars.height / 8e6)
+    return Row(
+        f"triple barrier, {bars.height:,} labels at horizon 288, far barriers", seconds, promise=bars.height / 8e6
+    )
 
 
 def uniqueness(market: Market) -> Row:

@@ -68,7 +68,11 @@ def run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) 
     started = time.perf_counter()
     command = [sys.executable, *arguments]
     with subprocess.Popen(
-        command, cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as child:
         said = child.stdout.read() if child.stdout else b""
         _, status, used = os.wait4(child.pid, 0)

@@ -11,7 +11,7 @@ from benchmarks.row import Beside, Row
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
 from nightfold.labels.barrier import TripleBarrier, barrier_labels
-from nightfold.models.boosting import LightGBMModel, LightGBMSpec, _parameters
+from nightfold.models.boosting import LightGBMModel, LightGBMSpec
 from nightfold.models.catalog import MODELS
 from nightfold.models.dataset import Dataset
 from nightfold.models.train import train_model
@@ -48,7 +48,20 @@ def one_prediction(market: Market) -> Row:
 
 
 def _library(train: Dataset, spec: LightGBMSpec) -> lightgbm.Booster:
-    parameters = _parameters(spec, seed=0)
+    parameters = {
+        "objective": "multiclass",
+        "num_class": 3,
+        "learning_rate": spec.learning_rate,
+        "num_leaves": spec.leaves,
+        "min_data_in_leaf": spec.min_data_in_leaf,
+        "feature_fraction": spec.feature_fraction,
+        "lambda_l2": spec.l2,
+        "max_bin": spec.max_bin,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
     return lightgbm.train(parameters, lightgbm.Dataset(train.features, train.codes, params=parameters), spec.rounds)
 
 

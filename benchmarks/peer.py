@@ -47,7 +47,11 @@ def beside(name: str, bars: pl.DataFrame, **columns: ArrayLike) -> tuple[Beside,
         if python is None:
             return ()
         said = subprocess.run(
-            [python, _SCRIPTS / f"{name}.py", data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+            [python, _SCRIPTS / f"{name}.py", data],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
         )
     return (Beside(" ".join(_REQUIREMENTS[name]).replace("==", " "), float(said.stdout.split()[-1])),)
 

@@ -24,3 +24,5 @@ class Row:
     beside: tuple[Beside, ...] = ()
     memory: float | None = None
     """Peak of the whole process, in MB."""
+    wall: float | None = None
+    """Seconds on the clock."""

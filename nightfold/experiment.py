@@ -153,7 +153,7 @@ class Experiment(Spec):
         Raises
         ------
         ConfigError
-            If a symbol, interval, label set, horizon or feature is not, or the first as-of lies outside the universe's range.
+            If a symbol, interval, label set, horizon or feature is not, or the first as-of lies outside the range.
         """
         self.traded(universe.symbols)
         if self.name in label_sets:

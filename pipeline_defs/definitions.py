@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.line import Line, build_line
 from pipeline_defs.automation import failure_sensor, next_layer_sensor, nightly_schedule
-from pipeline_defs.jobs import RUN_LOG, layer_jobs
+from pipeline_defs.jobs import layer_jobs
 from pipeline_defs.nightly import Night
 from pipeline_defs.runs import dead_run_sensor
 from resources.alerts import Alerts
@@ -35,7 +35,6 @@ def build(environment: Environment) -> tuple[dg.Definitions, Line]:
         schedules=[nightly_schedule(night_at, environment.now, alerts, jobs, on=environment.settings.nightly)],
         sensors=[next_layer_sensor(night_at, alerts, jobs), failure_sensor(alerts, jobs), dead_run_sensor()],
         executor=dg.in_process_executor,
-        loggers={"console": RUN_LOG},
         resources={
             "lake": lake,
             "lake_io": LakeIOManager(lake),

@@ -1,4 +1,4 @@
-"""Jobs: one per layer, because a job holds one partition scheme; and what their runs say on the console."""
+"""Jobs: one per layer, because a job holds one partition scheme."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,13 +6,6 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.keys import asset_key
-
-RUN_LOG = dg.LoggerDefinition(
-    dg.colored_console_logger.logger_fn,
-    {"log_level": dg.Field(str, default_value="ERROR"), "name": dg.Field(str, default_value="dagster")},
-    "Errors of runs on the console; everything else is on the run's page.",
-)
-"""Replaces Dagster's own, which writes each event of each run into the log of `nightfold ui`."""
 
 
 def layer_jobs(layers: Mapping[str, Sequence[str]]) -> dict[str, UnresolvedAssetJobDefinition]:

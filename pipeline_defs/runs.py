@@ -3,13 +3,15 @@
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from platform import node
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from sqlalchemy.exc import DBAPIError
 
 from assets.keys import asset_key
 from nightfold.errors import NightfoldError
@@ -23,6 +25,31 @@ _UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *_IN
 
 class RunFailedError(NightfoldError, RuntimeError):
     """A run did not succeed; the message is the first cause."""
+
+
+class RecordError(NightfoldError, OSError):
+    """Dagster cannot keep its records of runs."""
+
+
+@contextmanager
+def recording(home: Path | str) -> Iterator[None]:
+    """Say clearly what to do where Dagster's own storage fails, which is not the fault of any step.
+
+    Raises
+    ------
+    RecordError
+        In place of what the disk or the database raised.
+    """
+    try:
+        yield
+    except NightfoldError:
+        raise
+    except (DBAPIError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise RecordError(
+            f"Dagster's records in {home} cannot be kept: {cause}. What the lake holds is untouched; make room or mend "
+            "access, then run the same command again."
+        ) from error
 
 
 def execute(
@@ -54,17 +81,20 @@ def execute(
     ------
     RunFailedError
         With the error that stopped it.
+    RecordError
+        If Dagster cannot record the run.
     """
-    result = definitions.resolve_job_def(step.job).execute_in_process(
-        instance=instance,
-        tags={**step.tags, **(tags or {}), PROCESS_TAG: process_tag(os.getpid())},
-        run_config={
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            "ops": {name.replace("/", "__"): {"config": dict(values)} for name, values in (config or {}).items()},
-        },
-        asset_selection=None if only is None else [asset_key(key) for key in only],
-        raise_on_error=False,
-    )
+    with recording(instance.root_directory):
+        result = definitions.resolve_job_def(step.job).execute_in_process(
+            instance=instance,
+            tags={**step.tags, **(tags or {}), PROCESS_TAG: process_tag(os.getpid())},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name.replace("/", "__"): {"config": dict(values)} for name, values in (config or {}).items()},
+            },
+            asset_selection=None if only is None else [asset_key(key) for key in only],
+            raise_on_error=False,
+        )
     if not result.success:
         raise RunFailedError(f"{step.job} failed: {_first_cause(result)}")
 

@@ -18,7 +18,7 @@ from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.window import midnight, parse_end, parse_moment
 from pipeline_defs.definitions import build
 from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps
-from pipeline_defs.runs import execute, fail_dead_runs
+from pipeline_defs.runs import execute, fail_dead_runs, recording
 from resources.alerts import Alerts
 from resources.environments import Environment, Settings, load_environment, prepare_dagster_home, utc_now
 from resources.progress import PROGRESS
@@ -46,16 +46,19 @@ class Workshop:
         ------
         ConfigError
             If a setting is wrong, or ``now`` is in the future.
+        RecordError
+            If Dagster's own storage cannot be used.
         """
         if now is not None and now > utc_now():
             raise ConfigError(f"`now` is {now:%Y-%m-%d %H:%M}, which is yet to come; a night can only be replayed.")
         environment = load_environment(Settings(), utc_now if now is None else lambda: now)
-        prepare_dagster_home(environment)
         definitions, line = build(environment)
-        with dg.DagsterInstance.get() as instance, _progress(tell):
-            for run in fail_dead_runs(instance):
-                tell(f"run {run} was killed earlier; marked failed")
-            yield cls(environment, definitions, instance, line, tell)
+        with recording(environment.dagster_home):
+            prepare_dagster_home(environment)
+            with dg.DagsterInstance.get() as instance, _progress(tell):
+                for run in fail_dead_runs(instance):
+                    tell(f"run {run} was killed earlier; marked failed")
+                yield cls(environment, definitions, instance, line, tell)
 
     def run_line(self, experiment: str) -> Path:
         """Make everything one experiment needs, and return the address of its tearsheet."""

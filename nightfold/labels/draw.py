@@ -49,7 +49,7 @@ def draw_in_sequence(start: Rows, end: Rows, uniforms: Floats) -> Rows:
             above += 1
         weigh(chance, lowest, above, start, end, times_drawn, summed)
         add_up(blocks, lowest // BRANCH, (above - 1) // BRANCH, chance)
-        add_up(groups, lowest // BRANCH**2, (above - 1) // BRANCH**2, blocks)
+        add_up(groups, lowest // BRANCH**2, lowest // BRANCH**2, blocks)
     return drawn
 
 
@@ -66,9 +66,7 @@ def first_reaching(end: Rows) -> Rows:
 
 
 @njit(cache=True)
-def weigh(
-    chance: Floats, lowest: int, above: int, start: Rows, end: Rows, times_drawn: Rows, summed: Floats
-) -> None:
+def weigh(chance: Floats, lowest: int, above: int, start: Rows, end: Rows, times_drawn: Rows, summed: Floats) -> None:
     """Set the chance of the spans from ``lowest`` to below ``above`` to the uniqueness they would have if drawn."""
     base, position = start[lowest], 0
     summed[0] = 0.0
@@ -82,7 +80,7 @@ def weigh(
 
 @njit(cache=True)
 def block_sums(values: Floats) -> Floats:
-    """Sums of ``BRANCH`` neighbours each."""
+    """Sum ``BRANCH`` neighbours each."""
     sums = np.empty((values.size - 1) // BRANCH + 1)
     add_up(sums, 0, sums.size - 1, values)
     return sums

@@ -102,7 +102,7 @@ class BarrierSearch:
 
     @property
     def front(self) -> pl.DataFrame:
-        """Feasible trials that no other feasible one beats in both objectives, by ``entropy``."""
+        """Feasible trials that no other equals or beats in both objectives, by ``entropy``; of equals the first."""
         gain, spread = OBJECTIVES
         feasible = self.trials.filter("feasible").sort(spread, gain, "trial", descending=[True, True, False])
         best_before = pl.col(gain).cum_max().shift()
@@ -199,7 +199,7 @@ def run_search(
         return BarrierSearch(fixed, None, reason, pl.DataFrame(schema=TRIALS))
 
     window = _window(panel, sigma, positions(forecast, spec.follower.trade_share), first, fixed)
-    study = _study(spec)
+    study = _study(f"barriers within {horizon} bars from {start:%Y-%m-%d %H:%M}", spec)
     trials = pl.DataFrame([_try(study, window, fixed, spec) for _ in range(spec.trials)], schema=TRIALS)
     return _settle(trials, fixed, spec)
 
@@ -228,11 +228,11 @@ def _window(panel: Panel, sigma: Floats, side: Sides, first: int, fixed: TripleB
     return Window(*map(np.log, prices), sigma, bars_left, side, followed, first)
 
 
-def _study(spec: BarrierSearchSpec) -> "Study":
+def _study(name: str, spec: BarrierSearchSpec) -> "Study":
     import optuna
 
     sampler = optuna.samplers.NSGAIISampler(population_size=spec.population, seed=spec.seed)
-    return optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
+    return optuna.create_study(study_name=name, directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
 
 
 def _try(study: "Study", window: "Window", fixed: TripleBarrier, spec: BarrierSearchSpec) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def free_port() -> int:
         "https://127.0.0.1:1/secret",
         "http://127.0.0.1:port/secret",
         "http://[secret",
-        "http://127.0.0.1/sec ret",
+        "http://127.0.0.1/secret key",
         "http://127.0.0.1:99999999/secret",
         "file:///secret",
         "ftp://nowhere.invalid/secret",

@@ -171,15 +171,20 @@ def test_what_breaks_the_table_is_refused_before_it_is_written(instance: dg.Dags
 
 
 @pytest.mark.parametrize(
-    ("symbol", "start"),
-    [("B", "2024-01-01"), ("A", "2024-02-01"), ("A", "2023-12-31T23:00"), ("A", "2024-01-31T23:00")],
+    ("symbol", "start", "count"),
+    [
+        ("B", "2024-01-01", 1),
+        ("A", "2024-02-01", 1),
+        ("A", "2023-12-31T23:00", 3),
+        ("A", "2024-01-31T23:00", 2),
+    ],
 )
 def test_rows_outside_the_partition_are_refused(
-    instance: dg.DagsterInstance, local_lake: Lake, symbol: str, start: str
+    instance: dg.DagsterInstance, local_lake: Lake, symbol: str, start: str, count: int
 ) -> None:
     def astray(wanted: list[tuple[str, Window]]) -> Iterator[Piece]:
         for mine, window in wanted:
-            yield Piece(mine, window, frame(symbol, parse_moment(start, "start")))
+            yield Piece(mine, window, frame(symbol, parse_moment(start, "start"), count))
 
     result = run(instance, local_lake, asset_of(astray), "2024-01-01|A")
     assert not result.success

@@ -38,10 +38,22 @@ def market(base: str, quote: str, **more: Any) -> dict[str, Any]:
         {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "9000", "stepSize": "0.001"},
     ]
     return {
-        "symbol": base + quote, "status": "TRADING", "baseAsset": base, "quoteAsset": quote, "filters": filters,
-        "pair": base + quote, "marginAsset": quote, "permissions": ["SPOT"], "permissionSets": [["SPOT"]],
-        "baseAssetPrecision": 8, "quotePrecision": 8, "quoteAssetPrecision": 8, "orderTypes": ["LIMIT"],
-        "pricePrecision": 2, "quantityPrecision": 3, "isSpotTradingAllowed": True,
+        "symbol": base + quote,
+        "status": "TRADING",
+        "baseAsset": base,
+        "quoteAsset": quote,
+        "filters": filters,
+        "pair": base + quote,
+        "marginAsset": quote,
+        "permissions": ["SPOT"],
+        "permissionSets": [["SPOT"]],
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "orderTypes": ["LIMIT"],
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "isSpotTradingAllowed": True,
         **more,
     }
 
@@ -104,8 +116,14 @@ def test_pages_follow_each_other_until_the_end(binance: FakeBinance, exchange: E
     assert bars["open_time"].to_list() == [START + at * FIVE_MINUTES for at in range(2500)]
     assert bars["volume"].to_list() == [float(at) for at in range(2500)]
     assert bars.row(7, named=True) | {"open_time": None} == {
-        "symbol": "BTCUSDT", "open_time": None, "venue": "binance", "open": 107.0, "high": 109.0, "low": 105.0,
-        "close": 108.0, "volume": 7.0,
+        "symbol": "BTCUSDT",
+        "open_time": None,
+        "venue": "binance",
+        "open": 107.0,
+        "high": 109.0,
+        "low": 105.0,
+        "close": 108.0,
+        "volume": 7.0,
         **dict.fromkeys(("quote_volume", "trades", "taker_buy_base", "taker_buy_quote")),
     }
     assert [int(query["startTime"]) for query in binance.asked] == [

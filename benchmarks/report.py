@@ -1,0 +1,85 @@
+"""The page that keeps what was measured: a section a stage, so that measuring one leaves the others as they were."""
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.measure import PROJECT
+from benchmarks.row import Row
+
+_HEAD = """# What things cost
+
+Written by `make bench`; `make bench ONLY=features,labels` measures some stages, `PEERS=1` also installs others' libraries
+into environments that are thrown away. *Takes* is user and system time over all threads after a warm-up, the median of
+several runs and the least; whole commands run once. *Promised* is what it may take on a quiet 2-core machine; a busy or
+slower one takes longer, but what is measured *beside* it in the same minute then does so too.
+"""
+_COLUMNS = (
+    "measured",
+    "takes",
+    "least",
+    "promised",
+    "of the promise",
+    "beside it",
+    "ours / theirs",
+    "on the clock",
+    "peak memory",
+)
+
+
+def read_sections(path: Path) -> dict[str, str]:
+    """Sections of an earlier page by stage; none where there is no page."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    parts = re.split(r"^## (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+
+
+def write_sections(path: Path, sections: Mapping[str, str]) -> None:
+    """Write the page."""
+    body = "".join(f"\n## {stage}\n\n{section}\n" for stage, section in sections.items())
+    path.write_text(_HEAD + body, encoding="utf-8")
+
+
+def section(rows: Sequence[Row], market: str) -> str:
+    """One stage: where it was measured, and a line for each row."""
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *map(_cells, rows)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{_commit()} · {_machine()} · {market}\n\n{table}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.what,
+        _duration(row.seconds.median),
+        _duration(row.seconds.least),
+        "" if row.promise is None else _duration(row.promise),
+        "" if row.promise is None else f"{row.seconds.median / row.promise:.2f}",
+        "<br>".join(f"{each.name}: {_duration(each.seconds)}" for each in row.beside),
+        "<br>".join(f"{row.seconds.median / each.seconds:.2g}" for each in row.beside),
+        "" if row.wall is None else _duration(row.wall),
+        "" if row.memory is None else f"{row.memory:.0f} MB",
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    return f"Commit {found.stdout.strip() or 'unknown'}"
+
+
+def _machine() -> str:
+    cpus = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.+)", cpus.read_text()) if cpus.exists() else []
+    model = models[0] if models else platform.processor() or platform.machine()
+    return f"{len(os.sched_getaffinity(0))} cores of {model}"
