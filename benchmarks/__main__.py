@@ -1,4 +1,4 @@
-"""Measure, print, and write `docs/benchmarks.md`: `python -m benchmarks`, with `ONLY=features,labels` or `PEERS=1` before."""
+"""Measure, print, write `docs/benchmarks.md`: `python -m benchmarks`, after `ONLY=features,labels` or `PEERS=1`."""
 
 import os
 from collections.abc import Callable, Mapping

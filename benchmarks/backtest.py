@@ -8,29 +8,30 @@ from benchmarks.measure import measure
 from benchmarks.peer import beside
 from benchmarks.row import Row
 from nightfold.backtest.cost import Costs
-from nightfold.backtest.engine import Rows, build_tape, run, simulate
+from nightfold.backtest.engine import run, simulate
 from nightfold.backtest.limit import RiskLimits
-from nightfold.backtest.tape import aligned_targets, checked_bars, interval_of
+from nightfold.backtest.result import Rows
+from nightfold.backtest.tape import aligned_targets, build_tape, checked_bars, interval_of
 
+_PEERS = ("vectorbt_backtest", "backtesting_backtest")
 _HELD_BARS = 20
-_COSTS = Costs(taker_fee_bps=10.0, slippage_bps=2.0)
+_COSTS = Costs(taker_fee_bps=10.0, slippage_bps=2.0, funding_rate=0.0)
 _LIMITS = RiskLimits(instrument="perpetual")
 
 
 def one_signal(market: Market) -> Row:
     """From bars and targets to equity, fills and trades as frames."""
     bars, targets = market.seed_scale, _targets(market)
-    seconds = measure(lambda: simulate(bars, targets, _COSTS.model_copy(update={"funding_rate": 0.0}), _LIMITS))
-    peers = (name for name in ("vectorbt_backtest", "backtesting_backtest"))
+    seconds = measure(lambda: simulate(bars, targets, _COSTS, _LIMITS))
     return Row(
         f"a backtest, {bars.height:,} bars, {targets['target'].rle().len():,} decisions",
         seconds,
-        beside=tuple(each for name in peers for each in beside(name, bars, target=targets["target"].to_numpy())),
+        beside=tuple(each for peer in _PEERS for each in beside(peer, bars, target=targets["target"].to_numpy())),
     )
 
 
 def prepared_signal(market: Market) -> Row:
-    """The same with bars and targets checked and aligned before."""
+    """Run the same with bars and targets checked and aligned before."""
     bars = checked_bars(market.seed_scale)
     interval = interval_of(bars)
     tape = build_tape(bars, aligned_targets(bars, _targets(market)), interval, None)

@@ -1,9 +1,10 @@
 """The 107 features: a million bars, and the one bar that has just closed."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.market import Market
-from benchmarks.measure import Seconds, measure, run
+from benchmarks.measure import measure, run
 from benchmarks.peer import beside
 from benchmarks.row import Beside, Row
 from nightfold.features.catalog import FEATURES
@@ -21,7 +22,7 @@ def million_bars(market: Market) -> Row:
         measure(lambda: compute_features(bars, interval="5m"), runs=3),
         promise=0.6,
         beside=(Beside(f"writing {len(FEATURES)} columns", measure(lambda: _write(bars.height)).median),),
-        memory=_memory() + run(["-c", _WHOLE]).memory,
+        memory=_memory(),
     )
 
 
@@ -40,7 +41,7 @@ def one_bar(market: Market) -> Row:
     return Row(f"{len(FEATURES)} features of one new bar ({reach} bars before it)", seconds, promise=0.005)
 
 
-def _write(rows: int) -> list[np.ndarray]:
+def _write(rows: int) -> list[NDArray[np.float32]]:
     return [np.full(rows, 1.0, dtype=np.float32) for _ in FEATURES]
 
 

@@ -30,7 +30,7 @@ def stored_table(market: Market) -> Row:
 
 
 def far_barrier(market: Market) -> Row:
-    """A day's horizon with barriers that are seldom met; promised are 8 million labels a second."""
+    """Look a day ahead, with barriers that are seldom met; promised are 8 million labels a second."""
     bars = market.million
     barrier = TripleBarrier(horizon=288, upper=3.0, lower=3.0)
     seconds = measure(lambda: barrier_labels(bars, barrier, "5m"), runs=3)

@@ -12,7 +12,6 @@ from statistics import median
 PROJECT = Path(__file__).parents[1]
 
 _ENOUGH_SECONDS = 0.2
-_MEGABYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,6 @@ class Seconds:
     def of(cls, runs: Sequence[float]) -> "Seconds":
         """Sum up runs."""
         return cls(min(runs), median(runs))
-
-    def __add__(self, other: "Seconds") -> "Seconds":
-        """Add what is done one after the other."""
-        return Seconds(self.least + other.least, self.median + other.median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +60,12 @@ def run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) 
     CalledProcessError
         If it fails; what it said is printed.
     """
-    started = time.perf_counter()
-    command = [sys.executable, *arguments]
-    with subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as child:
-        said = child.stdout.read() if child.stdout else b""
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        print(said.decode(errors="replace"))
-        raise subprocess.CalledProcessError(child.returncode, command)
-    return Process(used.ru_utime + used.ru_stime, time.perf_counter() - started, used.ru_maxrss / _MEGABYTE)
+    command = [sys.executable, "-m", "benchmarks.launch", sys.executable, *arguments]
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout)
+        raise subprocess.CalledProcessError(done.returncode, command)
+    seconds, wall, memory = map(float, done.stdout.splitlines()[-1].split())
+    return Process(seconds, wall, memory)

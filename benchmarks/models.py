@@ -21,7 +21,7 @@ _NIGHT_ROWS = 7_739
 
 
 def same_trees(market: Market) -> Row:
-    """A fit at seed scale; beside it the library alone, with the same parameters on the same rows."""
+    """Fit at seed scale; beside it the library alone, with the same parameters on the same rows."""
     train, _ = _parts(market)
     spec = LightGBMSpec(rounds=_ROUNDS)
     alone = measure(lambda: _library(train, spec), runs=3)
@@ -33,7 +33,7 @@ def same_trees(market: Market) -> Row:
 
 
 def nightly_retrain(market: Market) -> Row:
-    """A night's model as it is trained: stop on validation rows, score, and fit again on all."""
+    """Train as a night does: stop on validation rows, score, and fit again on all."""
     train, validation = (part.take(np.arange(len(part))[-rows:]) for part, rows in _shares(market))
     seconds = measure(lambda: train_model(MODELS["lightgbm"], LightGBMSpec(), train, validation), runs=3)
     return Row(f"one nightly retrain, {len(train) + len(validation):,} rows", seconds, promise=4.0)

@@ -40,7 +40,7 @@ def range_runs(market: Market) -> list[Row]:
 
 
 def night(market: Market) -> list[Row]:
-    """A night in which no model is due, over 30 months of history; the one before it trains."""
+    """Replay two nights after 30 months of history: one in which models are due, one without."""
     with _deployment("source: simulated") as environment:
         for layer in ("ingest", "research"):
             _nightfold(environment, "backfill", "--layer", layer, "--to", "2024-06-30")

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from benchmarks.row import Beside
 
@@ -20,7 +20,7 @@ _REQUIREMENTS = {
 }
 
 
-def beside(name: str, bars: pl.DataFrame, **columns: ArrayLike) -> tuple[Beside, ...]:
+def beside(name: str, bars: pl.DataFrame, **columns: NDArray[np.float64]) -> tuple[Beside, ...]:
     """Measure a peer on one symbol's bars.
 
     Parameters
@@ -41,8 +41,9 @@ def beside(name: str, bars: pl.DataFrame, **columns: ArrayLike) -> tuple[Beside,
         return ()
     with TemporaryDirectory() as folder:
         data = Path(folder) / "bars.npz"
-        prices = {column: bars[column].to_numpy() for column in ("open", "high", "low", "close", "volume")}
-        np.savez(data, open_time=bars["open_time"].dt.epoch("ms").to_numpy(), **prices, **columns)
+        for column in ("open", "high", "low", "close", "volume"):
+            columns[column] = bars[column].to_numpy()
+        np.savez(data, allow_pickle=False, open_time=bars["open_time"].dt.epoch("ms").to_numpy(), **columns)
         python = _environment(Path(folder) / "environment", _REQUIREMENTS[name])
         if python is None:
             return ()

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-experiments_app = typer.Typer(no_args_is_help=True, help="List, check and describe experiment files.")
+experiments_app = typer.Typer(help="List (the default), check and describe experiment files.")
 app.add_typer(experiments_app, name="experiments")
 
 OUT = Console(soft_wrap=True, highlight=False)
@@ -149,7 +149,15 @@ def universe() -> None:
         OUT.print(f"lake      {environment.lake.url}")
         for key in environment.lake.frame_keys():
             stored = environment.lake.partitions(key, settings.symbols)
-            OUT.print(f"  {key}: {len(stored)} windows, {stored[0].key} to {stored[-1].key}")
+            span = f"{stored[0].key} to {stored[-1].key}" if stored else "of symbols the universe no longer has"
+            OUT.print(f"  {key}: {len(stored)} windows, {span}")
+
+
+@experiments_app.callback(invoke_without_command=True)
+def experiments(context: typer.Context) -> None:
+    """List, check and describe experiment files."""
+    if context.invoked_subcommand is None:
+        list_experiments()
 
 
 @experiments_app.command("list")
@@ -166,14 +174,15 @@ def list_experiments() -> None:
 
 @experiments_app.command("check")
 def check_experiment(file: Annotated[Path, typer.Argument(help="A YAML or JSON file.")]) -> None:
-    """Validate one experiment file."""
+    """Validate one experiment file, also against universe and label sets of this deployment."""
     from nightfold.configuration import load_experiment
+    from resources.environments import load_environment
 
     with _reported():
-        experiment = load_experiment(file)
-        OUT.print(
-            f"{file}: {experiment.name} is valid, {len(experiment.features.resolve())} features, {len(experiment.models)} models."
-        )
+        environment = load_environment()
+        found = load_experiment(file, lambda each: each.check_against(environment.universe, environment.label_sets))
+        counts = f"{len(found.features.resolve())} features, {len(found.models)} models"
+        OUT.print(f"{file}: {found.name} is valid, {counts}.")
 
 
 @experiments_app.command("schema")

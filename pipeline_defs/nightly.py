@@ -182,8 +182,8 @@ def due_as_ofs(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
     Where a universe key has models, these are all as-ofs after its last one; where it has none, the newest alone: the
     past before an experiment's first night is a backfill's work.
     """
-    first, end = midnight(plan.experiment.first_as_of), plan.universe.end
-    begun = as_ofs(plan, first, now + _INSTANT if end is None else min(now + _INSTANT, midnight(end)))
+    end = now + _INSTANT if plan.universe.end is None else min(now + _INSTANT, midnight(plan.universe.end))
+    begun = as_ofs(plan, midnight(plan.universe.start), end)
     known = plan.experiment.universe_keys(plan.universe.symbols)
     due: dict[tuple[Window, ...], list[str]] = {}
     for universe in known:

@@ -51,7 +51,7 @@ class Workshop:
         """
         if now is not None and now > utc_now():
             raise ConfigError(f"`now` is {now:%Y-%m-%d %H:%M}, which is yet to come; a night can only be replayed.")
-        environment = load_environment(Settings(), utc_now if now is None else lambda: now)
+        environment = load_environment(None, utc_now if now is None else lambda: now)
         definitions, line = build(environment)
         with recording(environment.dagster_home):
             prepare_dagster_home(environment)

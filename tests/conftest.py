@@ -100,10 +100,11 @@ class Deployment:
             yield
 
     @contextmanager
-    def workshop(self, now: datetime | None = None) -> Iterator[Any]:
+    def workshop(self, now: datetime | None = None, told: list[str] | None = None) -> Iterator[Any]:
+        """Workshop in this deployment; what it says is added to ``told``."""
         from pipeline_defs.workshop import Workshop
 
-        with self.entered(), Workshop.open(lambda text: None, now) as workshop:
+        with self.entered(), Workshop.open([].append if told is None else told.append, now) as workshop:
             yield workshop
 
     def copy(self, to: Path) -> "Deployment":

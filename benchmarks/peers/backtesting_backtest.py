@@ -19,9 +19,10 @@ class Follow(Strategy):
     """Holds what the target says."""
 
     def init(self) -> None:
-        pass
+        """Nothing is computed before."""
 
     def next(self) -> None:
+        """Close, turn or open where the target changes sides."""
         wanted = self.data.Target[-1]
         if wanted > 0 and not self.position.is_long:
             self.position.close()

@@ -144,11 +144,9 @@ def outcomes(panel: Panel, sigma: Floats, barrier: TripleBarrier) -> Outcomes:
     rows = panel.size
     side, decided, tie = np.zeros(rows, np.int8), np.full(rows, -1, np.int64), np.zeros(rows, np.bool_)
     log_return, mfe, mae = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
-    ladder.first_touch(
-        *(panel.open, panel.high, panel.low, panel.close, panel.last, entry, upper, lower),
-        *(barrier.horizon, barrier.tie == "nearer_open"),
-        *(side, decided, tie, log_return, mfe, mae),
-    )
+    prices = (panel.open, panel.high, panel.low, panel.close)
+    rules = (panel.last, entry, upper, lower, barrier.horizon, barrier.tie == "nearer_open")
+    ladder.first_touch(*prices, *rules, side, decided, tie, log_return, mfe, mae)
     return Outcomes(upper, lower, side, decided, tie, log_return, mfe, mae)
 
 

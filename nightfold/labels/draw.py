@@ -49,7 +49,7 @@ def draw_in_sequence(start: Rows, end: Rows, uniforms: Floats) -> Rows:
             above += 1
         weigh(chance, lowest, above, start, end, times_drawn, summed)
         add_up(blocks, lowest // BRANCH, (above - 1) // BRANCH, chance)
-        add_up(groups, lowest // BRANCH**2, lowest // BRANCH**2, blocks)
+        add_up(groups, lowest // BRANCH**2, (above - 1) // BRANCH**2, blocks)
     return drawn
 
 

@@ -128,4 +128,5 @@ def _ridge(seen: Floats, future: Floats, unseen: Floats, penalty: float) -> Floa
     scaled = (seen - centre) / spread
     products = np.einsum("ij,ik->jk", scaled, scaled) + penalty * len(seen) * np.eye(seen.shape[1])
     slopes = np.linalg.solve(products, np.einsum("ij,i->j", scaled, future))
-    return np.einsum("ij,j->i", (unseen - centre) / spread, slopes)
+    forecast: Floats = np.einsum("ij,j->i", (unseen - centre) / spread, slopes)
+    return forecast

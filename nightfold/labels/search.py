@@ -222,10 +222,11 @@ def _bars_before(
 def _window(panel: Panel, sigma: Floats, side: Sides, first: int, fixed: TripleBarrier) -> "Window":
     from nightfold.labels.judge import Window
 
-    prices = (panel.open, panel.high, panel.low, panel.close, entry_price(panel, fixed))
+    opens, highs, lows, closes = np.log([panel.open, panel.high, panel.low, panel.close])
     bars_left = (panel.last - np.arange(panel.size)).astype(np.float64)
     followed = first + np.flatnonzero(side[first:])
-    return Window(*map(np.log, prices), sigma, bars_left, side, followed, first)
+    entry = np.log(entry_price(panel, fixed))
+    return Window(opens, highs, lows, closes, entry, sigma, bars_left, side, followed, first)
 
 
 def _study(name: str, spec: BarrierSearchSpec) -> "Study":
@@ -243,9 +244,9 @@ def _try(study: "Study", window: "Window", fixed: TripleBarrier, spec: BarrierSe
     lower = trial.suggest_float("lower", spec.least_multiplier, spec.most_multiplier)
     holding = trial.suggest_float("holding", spec.least_holding, 1.0)
     barrier = fixed.model_copy(update={"upper": upper, "lower": lower, "horizon": ceil(holding * fixed.horizon)})
-    distances = (upper * barrier.width, lower * barrier.width)
-    rules = (barrier.horizon, barrier.tie == "nearer_open", spec.width_in_costs * spec.cost, spec.cost)
-    measured = _measure(Verdict(*judge(window, *distances, *rules)))
+    up, down, nearer_open = upper * barrier.width, lower * barrier.width, barrier.tie == "nearer_open"
+    verdict = judge(window, up, down, barrier.horizon, nearer_open, spec.width_in_costs * spec.cost, spec.cost)
+    measured = _measure(Verdict(*verdict))
     excesses = {
         "timeouts": measured["timeouts"] - spec.most_timeouts,
         "smallest_class": spec.least_class - measured["smallest_class"],

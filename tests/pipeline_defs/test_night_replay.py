@@ -15,7 +15,7 @@ TRAINED = ("splits", "class_frequencies", "logistic_regression", "ensemble")
 UNIVERSE = {"start": "2023-12-20", "end": None}
 EXPERIMENTS = {
     "daily": {"first_as_of": "2024-01-31", "retrain": "day"},
-    "weekly": {"first_as_of": "2024-01-29", "retrain": "week", "pooling": "per_symbol"},
+    "weekly": {"first_as_of": "2024-01-29", "retrain": "week", "pooling": "per_symbol", "symbols": ["BBBUSDT"]},
 }
 
 pytestmark = pytest.mark.xdist_group("nights")
@@ -79,15 +79,8 @@ def test_on_the_first_of_a_month_the_month_before_is_finished(replayed):
     for key in DATA:
         assert windows_written(written[1], key) == {"2024-01-01"}  # at 00:10 no hour of February has closed
     assert as_ofs_written(written[1], "daily/ensemble") == {"2024-02-01"}
-    assert jobs[1] == [
-        "ingest",
-        "research",
-        "daily_train",
-        "daily_predict",
-        "weekly_predict",
-        "daily_evaluate",
-        "weekly_evaluate",
-    ]
+    experiments = ["daily_train", "daily_predict", "weekly_predict", "daily_evaluate", "weekly_evaluate"]
+    assert jobs[1] == ["ingest", "research", *experiments]
 
 
 def test_the_night_after_writes_new_bars_and_the_labels_that_were_open(replayed):
@@ -120,18 +113,12 @@ def test_each_prediction_is_by_the_model_in_force_that_day(replayed):
 
 
 def test_a_night_again_makes_nothing_but_its_reports(replayed, tmp_path):
-    ours = replayed[0].copy(tmp_path)
-    told = []
-    with ours.workshop(NIGHTS[-1]) as workshop:
+    ours, told = replayed[0].copy(tmp_path), []
+    with ours.workshop(NIGHTS[-1], told) as workshop:
         before, earlier = ours.files(), workshop.instance.get_runs_count()
-        object.__setattr__(workshop, "tell", told.append)
         workshop.night()
-        assert {
-            run.job_name for run in workshop.instance.get_runs()[: workshop.instance.get_runs_count() - earlier]
-        } == {
-            "daily_evaluate",
-            "weekly_evaluate",
-        }
+        again = [run.job_name for run in workshop.instance.get_runs()[:-earlier]]
+    assert again == ["weekly_evaluate", "daily_evaluate"]
     assert ours.files() == before
     assert told[-1] == "Everything up to 2024-02-04 00:10 was there."
 
@@ -147,6 +134,6 @@ def test_a_layer_that_fails_stops_the_night_and_is_told(deploy, caplog):
 
 
 def test_a_night_that_is_yet_to_come_is_refused(deploy):
-    with pytest.raises(ConfigError, match=r"`now` is 2999-01-01 00:00, which is yet to come"):
-        with deploy().workshop(datetime(2999, 1, 1, tzinfo=UTC)):
-            pass
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    with pytest.raises(ConfigError, match=r"`now` is 2999-01-01 00:00, which is yet to come"), deploy().workshop(later):
+        pass

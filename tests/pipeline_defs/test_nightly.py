@@ -229,6 +229,11 @@ def test_missed_as_ofs_are_trained_together_and_stored_ones_are_not_trained_agai
     assert train(ours.night(2024, 2, 2, 0, 10)) == []
 
 
+def test_the_first_as_of_is_the_period_that_holds_the_first_day(stage):
+    ours = stage({"name": "e", "first_as_of": "2024-01-17", "retrain": "month"})
+    assert train(ours.night(2024, 1, 18)) == [Step("e_train", "2024-01-01|pooled", "2024-01-01|pooled")]
+
+
 def test_a_weekly_experiment_trains_on_mondays(stage, scratch):
     ours = stage({"name": "e", "first_as_of": "2024-01-22", "retrain": "week"})
     ours.put_ensemble(scratch, "e", "2024-01-29")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,14 +23,14 @@ NIGHTFOLD = [sys.executable, "-c", "from pipeline_defs.command import app; app()
 
 UNIVERSE = "source: {source}\nsymbols: [BTCUSDT, ETHUSDT]\nstart: 2024-01-01\nend: 2024-04-01\nintervals: [5m]\n"
 EXPERIMENT = {
-    "description": "One logistic regression, monthly: the smallest useful experiment.",
+    "description": "Two models, fitted each month; their mean is traded.",
     "first_as_of": "2024-02-01",
     "retrain": "month",
     "max_model_age": 31,
     "target": {"horizons": [20]},
     "features": {"groups": ["returns", "volatility"]},
     "split": {"train_days": 20},
-    "models": {"logistic_regression": None},
+    "models": {"lightgbm": None, "logistic_regression": None},
 }
 
 LAUNCH = """
@@ -104,6 +104,12 @@ class Interface:
         launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
+
+    def latest_run(self) -> dict[str, str]:
+        """Id and status of the run that was launched last."""
+        found = self.ask("{ runsOrError(limit: 1) { ... on Runs { results { runId status } } } }")
+        newest: dict[str, str] = found["runsOrError"]["results"][0]
+        return newest
 
     def status(self, run: str) -> str:
         return str(self.ask(STATUS, run=run)["runOrError"]["status"])
@@ -212,6 +218,17 @@ def until() -> Callable[..., Any]:
     return wait_until
 
 
+@pytest.fixture(scope="session")
+def finished_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
+    """The web UI of a deployment whose line has been run from a market with something to find."""
+    deployment = Deployment(tmp_path_factory.mktemp("finished"), source="{kind: simulated, trend_strength: 0.3}")
+    made = deployment.nightfold("run")
+    assert made.returncode == 0, made.stdout + made.stderr
+    with deployment.ui() as ui:
+        yield ui
+        assert ui.stop(signal.SIGTERM) == 0
+
+
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
     """Nothing materialized yet, on the simulated market."""
@@ -235,7 +252,8 @@ def slow_archive() -> Iterator[SlowArchive]:
         def do_GET(self) -> None:
             archive.asked.set()
             archive.released.wait()
-            self.send_error(404)
+            with suppress(BrokenPipeError):  # a run that was killed meanwhile
+                self.send_error(404)
 
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""

@@ -1,0 +1,144 @@
+"""The web UI as people use it, in headless Chromium; the pictures it takes are kept in docs/images."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable, presence_of_element_located
+from selenium.webdriver.support.wait import WebDriverWait
+
+pytestmark = pytest.mark.ui
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WIDTH = 1400
+LARGEST_PICTURE = 400_000
+SWITCHES = (
+    *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars"),
+    *("disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"),
+)
+GROUPS = ("market_data", "features", "labels", "quick")
+LINE = (
+    *("exchange", "raw_bars", "bars", "features", "labels", "splits", "lightgbm", "logistic_regression", "ensemble"),
+    *("predictions", "backtest", "tearsheet"),
+)
+PREFERENCES = "localStorage['dagster-nav-collapsed'] = 'true'; localStorage['asset-graph-direction'] = '\"horizontal\"'"
+
+
+class Page:
+    """One browser window on one web UI."""
+
+    def __init__(self, driver, address):
+        self.driver = driver
+        self.address = address
+
+    def open(self, path, height=900):
+        """Open a page in a window of some height, and wait until it stands still."""
+        size = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get(self.address + path)
+        self.settle()
+
+    def settle(self):
+        """Wait until text has come and has not changed for two seconds."""
+        WebDriverWait(self.driver, 60, poll_frequency=2).until(self._stands_still)
+
+    def _stands_still(self, driver):
+        before, self.text = getattr(self, "text", ""), driver.find_element(By.TAG_NAME, "body").text
+        return bool(self.text) and self.text == before and "Loading" not in self.text
+
+    def find(self, kind, text, seconds=60):
+        """Wait for an element of a kind that shows a text."""
+        path = f"//{kind}[contains(normalize-space(.), '{text}')]"
+        return WebDriverWait(self.driver, seconds).until(presence_of_element_located((By.XPATH, path)))
+
+    def press(self, text, within=""):
+        """Press the button with a text as soon as it can be pressed."""
+        path = f"{within}//button[contains(normalize-space(.), '{text}')]"
+        WebDriverWait(self.driver, 60).until(element_to_be_clickable((By.XPATH, path))).click()
+
+    def picture(self, name):
+        """Keep what the window shows."""
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        file = IMAGES / f"{name}.png"
+        assert self.driver.save_screenshot(str(file))
+        assert file.stat().st_size < LARGEST_PICTURE
+
+
+@pytest.fixture(scope="module")
+def page(finished_ui, tmp_path_factory) -> Iterator[Page]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    for switch in (*SWITCHES, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(f"--{switch}")
+    driver = webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")))
+    try:
+        page = Page(driver, finished_ui.address)
+        page.open("/reports/")
+        driver.execute_script(PREFERENCES)
+        yield page
+    finally:
+        driver.quit()
+
+
+def test_observing_the_exchange_shows_what_it_offers(page, finished_ui, until):
+    page.open("/assets/exchange")
+    page.press("Observe")
+    page.find("*", "Launched run")
+    until(lambda: finished_ui.latest_run()["status"] == "SUCCESS")
+    page.open("/assets/exchange")
+    page.find("td", "2020-01-01 00:00")
+
+
+def test_a_partition_is_materialized_by_its_button(page, finished_ui, until):
+    page.open("/assets/bars?view=partitions")
+    page.press("Materialize")
+    page.press("Latest", within="//*[@role='dialog']")
+    page.press("All", within="//*[@role='dialog']//*[contains(., 'symbol')]/following-sibling::*")
+    page.press("Launch")
+
+
+def test_a_backfill_from_its_dialog_fills_the_partitions_that_are_missing(page, finished_ui, until):
+    page.open("/assets/quick/predictions?view=partitions", height=820)
+    assert "Missing (2)" in page.text
+    page.press("Materialize")
+    for button in page.driver.find_elements(By.XPATH, "//button[normalize-space(.)='All']"):
+        if button.is_displayed():
+            print(button.location, button.text)
+    page.picture("backfill")
+
+
+def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
+    before = finished_ui.latest_run()["runId"]
+    page.open("/assets/quick/tearsheet")
+    page.press("Materialize")
+    run = until(lambda: (newest := finished_ui.latest_run())["runId"] != before and newest)["runId"]
+    until(lambda: finished_ui.status(run) == "SUCCESS")
+    page.open(f"/runs/{run}")
+    page.find("*", "Success")
+    page.open("/assets/quick/tearsheet")
+    page.find("a", "/reports/quick/tearsheet.html").click()
+    page.driver.switch_to.window(page.driver.window_handles[-1])
+    page.settle()
+    assert page.driver.current_url == f"{page.address}/reports/quick/tearsheet.html"
+    assert "quick" in page.driver.find_element(By.TAG_NAME, "h1").text
+    assert "simulated market" in page.text.lower()
+    page.open("/reports/quick/tearsheet.html", height=1100)
+    page.picture("tearsheet")
+
+
+def test_the_graph_shows_the_whole_line(page):
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    page.open(f"/asset-groups?expanded={groups}")
+    for name in LINE:
+        page.find("*[name()='svg']//*", name)
+    page.open("/assets/quick/tearsheet?view=lineage&lineageScope=upstream&lineageDepth=12", height=660)
+    page.picture("asset-graph")
+
+
+def test_a_model_shows_its_numbers_and_plots(page):
+    page.open("/assets/quick/lightgbm", height=1000)
+    page.picture("asset")
