@@ -20,7 +20,7 @@ from pipeline_defs.definitions import build
 from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps
 from pipeline_defs.runs import execute, fail_dead_runs, recording
 from resources.alerts import Alerts
-from resources.environments import Environment, Settings, load_environment, prepare_dagster_home, utc_now
+from resources.environments import Environment, load_environment, prepare_dagster_home, utc_now
 from resources.progress import PROGRESS
 
 DATA_LAYERS = ("ingest", "research")

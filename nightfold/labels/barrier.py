@@ -145,8 +145,9 @@ def outcomes(panel: Panel, sigma: Floats, barrier: TripleBarrier) -> Outcomes:
     side, decided, tie = np.zeros(rows, np.int8), np.full(rows, -1, np.int64), np.zeros(rows, np.bool_)
     log_return, mfe, mae = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
     prices = (panel.open, panel.high, panel.low, panel.close)
-    rules = (panel.last, entry, upper, lower, barrier.horizon, barrier.tie == "nearer_open")
-    ladder.first_touch(*prices, *rules, side, decided, tie, log_return, mfe, mae)
+    barriers = (entry, upper, lower)
+    nearer_open, found = barrier.tie == "nearer_open", (log_return, mfe, mae)
+    ladder.first_touch(*prices, panel.last, *barriers, barrier.horizon, nearer_open, side, decided, tie, *found)
     return Outcomes(upper, lower, side, decided, tie, log_return, mfe, mae)
 
 

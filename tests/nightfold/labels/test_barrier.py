@@ -216,6 +216,14 @@ def test_labels_of_recorded_bars_around_the_outage_equal_the_slow_walk(
     assert_same(barrier_labels(bars, barrier, "5m"), expected)
 
 
+def test_far_barriers_over_many_bars_equal_the_slow_walk(recorded_bars: Bars) -> None:
+    bars = recorded_bars("BTCUSDT", datetime(2023, 3, 9, tzinfo=UTC), datetime(2023, 3, 27, tzinfo=UTC))
+    barrier = TripleBarrier(horizon=288, upper=1.1, lower=1.3)
+    expected = slow_labels(bars, barrier)
+    assert {row["label"] for row in expected} == {None, -1, 0, 1}
+    assert_same(barrier_labels(bars, barrier, "5m"), expected)
+
+
 def test_symbols_do_not_meet_and_the_order_of_rows_does_not_matter(random_bars: Bars) -> None:
     one, other = random_bars(150, 1, symbol="A"), random_bars(150, 2, list(range(150, 300)), symbol="B")
     barrier = TripleBarrier(horizon=6, volatility_bars=10)
