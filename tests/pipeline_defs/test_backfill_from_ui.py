@@ -30,7 +30,7 @@ PARTITIONED = {
 }
 
 pytestmark = [
-    pytest.mark.xdist_group("ui_backfill"),
+    pytest.mark.xdist_group("line"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # within Dagster, as are the next ones
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
