@@ -12,10 +12,10 @@ from benchmarks.row import Row
 
 _HEAD = """# What things cost
 
-Written by `make bench`; `make bench ONLY=features,labels` measures some stages, `PEERS=1` installs others' libraries too,
+Written by `make bench`; `make bench ONLY=features,labels` measures some stages, `PEERS=1` installs other libraries too,
 in environments that are thrown away. *Takes* is user and system time over all threads after a warm-up: the median of
-several runs, and the least; whole commands run once. *Promised* is what it may take on a quiet 2-core machine. A busy one
-takes longer, but so then does what is measured *beside* it in the same minute.
+several runs, and the least; whole commands run once. *Promised* is what it may take on a quiet 2-core machine. A busy
+one takes longer, but so then does what is measured *beside* it in the same minute.
 """
 _COLUMNS = (
     "measured",

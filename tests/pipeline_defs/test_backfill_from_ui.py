@@ -1,8 +1,11 @@
 """Backfills as the UI's backfill page starts them: GraphQL, a code server, and the backfill daemon's own loop."""
 
 import shutil
+from datetime import date
+from functools import partial
 
 import dagster as dg
+import polars as pl
 import pytest
 
 LAUNCH = """
@@ -47,22 +50,22 @@ def loops(ours, daemon):
         yield opened
 
 
+def launched(loops, **params):
+    """Launch a backfill, see it through, and return how it ended with the runs it made."""
+    answer = loops.query(LAUNCH, params=params)["launchPartitionBackfill"]
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    backfill = answer["backfillId"]
+    for _ in range(20):
+        loops.backfills()
+        status = loops.instance.get_backfill(backfill).status.value
+        if status != "REQUESTED":
+            break
+    return status, loops.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+
+
 @pytest.fixture
 def launch(loops):
-    """Launch a backfill, see it through, and return how it ended with the runs it made."""
-
-    def launched(**params):
-        answer = loops.query(LAUNCH, params=params)["launchPartitionBackfill"]
-        assert answer["__typename"] == "LaunchBackfillSuccess", answer
-        backfill = answer["backfillId"]
-        for _ in range(20):
-            loops.backfills()
-            status = loops.instance.get_backfill(backfill).status.value
-            if status != "REQUESTED":
-                break
-        return status, loops.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
-
-    return launched
+    return partial(launched, loops)
 
 
 def by_names(keys, partitions):
@@ -114,3 +117,35 @@ def test_a_backfill_of_all_layers_from_nothing_equals_one_layer_after_another(la
 def test_a_partition_that_does_not_exist_is_refused(loops):
     answer = loops.query(LAUNCH, params=by_names(["bars"], ["2023-12-01|AAAUSDT"]))
     assert answer["launchPartitionBackfill"]["__typename"] == "PartitionKeysNotFoundError"
+
+
+def test_by_days_a_backfill_of_all_layers_gives_the_rows_that_months_give(deploy, daemon):
+    universe = {"symbols": ["AAAUSDT"], "start": "2024-01-18", "end": "2024-02-07"}
+    experiment = {"first_as_of": "2024-02-05", "retrain": "day", "features": {"names": ["log_return_1"]}}
+    months, days = (
+        deploy(universe={**universe, "grain": grain}, experiments={"daily": experiment}) for grain in ("month", "day")
+    )
+    with months.workshop() as workshop:
+        for layer in ("ingest", "research", "train", "predict"):
+            workshop.backfill(layer)
+    bars = [f"{day:%Y-%m-%d}|AAAUSDT" for day in pl.date_range(date(2024, 1, 18), date(2024, 2, 6), eager=True)]
+    as_ofs = [f"2024-02-0{day}|pooled" for day in (5, 6)]
+    everything = {
+        **dict.fromkeys(("raw_bars", "bars", "features", "labels"), bars),
+        **{f"daily/{stage}": as_ofs for stage in TRAINED},
+        "daily/predictions": bars[-2:],
+    }
+    with days.entered(), daemon() as loops:
+        assert succeeded(*launched(loops, **by_ranges(everything)))
+    assert len(days.files("bars")) == 20
+    for key in ("raw_bars", "bars", "features", "labels"):
+        assert rows(days, key).equals(rows(months, key)), key
+    for stage in TRAINED:
+        assert days.files(f"daily/{stage}") == months.files(f"daily/{stage}")
+    predicted = rows(months, "daily/predictions").drop_nulls("as_of")
+    assert rows(days, "daily/predictions").drop_nulls("as_of").equals(predicted)
+    assert predicted.height == 48
+
+
+def rows(deployment, key):
+    return pl.read_parquet(sorted((deployment.lake / key / "symbol=AAAUSDT").glob("*.parquet")))

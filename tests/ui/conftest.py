@@ -23,10 +23,10 @@ NIGHTFOLD = [sys.executable, "-c", "from pipeline_defs.command import app; app()
 
 UNIVERSE = "source: {source}\nsymbols: [BTCUSDT, ETHUSDT]\nstart: 2024-01-01\nend: 2024-04-01\nintervals: [5m]\n"
 EXPERIMENT = {
-    "description": "Two models, fitted each month; their mean is traded.",
-    "first_as_of": "2024-02-01",
-    "retrain": "month",
-    "max_model_age": 31,
+    "description": "Two models, fitted each week; their mean is traded.",
+    "first_as_of": "2024-02-05",
+    "retrain": "week",
+    "max_model_age": 14,
     "target": {"horizons": [20]},
     "features": {"groups": ["returns", "volatility"]},
     "split": {"train_days": 20},

@@ -1,6 +1,7 @@
 """The web UI as people use it, in headless Chromium; the pictures it takes are kept in docs/images."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,12 +43,19 @@ class Page:
         self.driver.get(self.address + path)
         self.settle()
 
+    def shows(self, path, text):
+        """Open a page, and tell whether it shows a text."""
+        self.open(path)
+        return text in self.text
+
     def settle(self):
-        """Wait until text has come and has not changed for two seconds."""
-        WebDriverWait(self.driver, 60, poll_frequency=2).until(self._stands_still)
+        """Wait until text has come and but for clocks has not changed for two seconds."""
+        self.text = ""
+        WebDriverWait(self.driver, 120, poll_frequency=2).until(self._stands_still)
 
     def _stands_still(self, driver):
-        before, self.text = getattr(self, "text", ""), driver.find_element(By.TAG_NAME, "body").text
+        before = self.text
+        self.text = re.sub(r"\d:\d\d", "", driver.find_element(By.TAG_NAME, "body").text)
         return bool(self.text) and self.text == before and "Loading" not in self.text
 
     def find(self, kind, text, seconds=60):
@@ -94,26 +102,27 @@ def test_observing_the_exchange_shows_what_it_offers(page, finished_ui, until):
     page.open("/assets/exchange")
     page.press("Observe")
     page.find("*", "Launched run")
-    until(lambda: finished_ui.latest_run()["status"] == "SUCCESS")
+    until(lambda: finished_ui.latest_run()["status"] == "SUCCESS", 120)
     page.open("/assets/exchange")
     page.find("td", "2020-01-01 00:00")
 
 
 def test_a_backfill_from_its_dialog_fills_the_partitions_that_are_missing(page, until):
-    page.open("/assets/quick/predictions?view=partitions", height=820)
+    predictions = "/assets/quick/predictions?view=partitions"
+    page.open(predictions, height=760)
     assert "Missing (2)" in page.text
     page.press("Materialize")
     for choose_all in page.dialog_buttons("All"):
         choose_all.click()
     page.find("*[@role='dialog']", "6 partitions")
-    page.picture("backfill-dialog")
-    page.press("Launch backfill")
-    until(lambda: page.open("/assets/quick/predictions?view=partitions") or "Missing (0)" in page.text)
-    page.open("/runs?view=backfills", height=500)
-    page.find("a", "Completed")
+    page.settle()
     page.picture("backfill")
-    page.open("/assets/quick/predictions?view=partitions", height=820)
-    page.picture("partitions")
+    page.press("Launch backfill")
+    until(lambda: page.shows(predictions, "Materialized (6)"), 240)
+    assert page.shows("/runs?view=backfills", "quick / predictions")
+    page.find("a", "View").click()
+    page.find("*", "100% completed")
+    page.find("*", "Succeeded")
 
 
 def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
@@ -121,7 +130,7 @@ def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
     page.open("/assets/quick/tearsheet")
     page.press("Materialize")
     run = until(lambda: (newest := finished_ui.latest_run())["runId"] != before and newest)["runId"]
-    until(lambda: finished_ui.status(run) == "SUCCESS")
+    until(lambda: finished_ui.status(run) == "SUCCESS", 120)
     page.open(f"/runs/{run}")
     page.find("*", "Success")
     page.open("/assets/quick/tearsheet")
@@ -144,6 +153,15 @@ def test_the_graph_shows_the_whole_line(page):
     page.picture("asset-graph")
 
 
-def test_a_model_shows_its_numbers_and_plots(page):
+def test_a_model_shows_its_numbers_and_their_course(page):
     page.open("/assets/quick/lightgbm", height=1000)
+    assert {"log_loss", "cpu_seconds", "experiment: quick", "layer: train"} <= set(page.text.splitlines())
+    page.press("Plots")
+    page.find("*", "cpu_seconds")
+    page.settle()
     page.picture("asset")
+
+
+def test_bars_show_what_each_column_means(page):
+    assert page.shows("/assets/bars", "Highest traded price")
+    assert "Row count" in page.text

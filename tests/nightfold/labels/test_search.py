@@ -59,6 +59,14 @@ def test_a_row_counts_from_when_its_label_is_known(spike: bool, unknown: int) ->
         assert used.height == trial["rows"]
 
 
+def test_a_bar_that_has_not_closed_by_the_start_is_not_read() -> None:
+    bars, spec = simulated(after=1), BarrierSearchSpec(**QUICK)
+    off_the_grid = FEBRUARY + timedelta(minutes=2)
+    closed = bars.filter(pl.col("open_time") < FEBRUARY)
+    search = run_search(bars, off_the_grid, 20, spec)
+    assert search.trials.equals(run_search(closed, off_the_grid, 20, spec, interval="5m").trials)
+
+
 def test_nothing_after_the_start_matters() -> None:
     bars = simulated(trend=0.2, after=3)
     spec = BarrierSearchSpec(**QUICK)
@@ -113,10 +121,17 @@ def slow_verdict(bars: pl.DataFrame, barrier: TripleBarrier, side: np.ndarray, f
     }
 
 
+def with_jumps(bars: pl.DataFrame) -> pl.DataFrame:
+    """Let some bars open far from the close before."""
+    random = np.random.default_rng(6)
+    jumps = random.normal(0, 0.01, bars.height) * (random.random(bars.height) < 0.05)
+    return bars.with_columns(pl.col(*PRICES) * pl.Series(np.exp(np.cumsum(jumps))))
+
+
 @pytest.mark.parametrize(("tie", "entry"), [("worse", "close"), ("nearer_open", "close"), ("worse", "next_open")])
 def test_trials_are_judged_as_label_by_label(recorded_bars: Bars, tie: str, entry: str) -> None:
     start = datetime(2023, 3, 29, tzinfo=UTC)
-    bars = recorded_bars("SOLUSDT", start - 8 * DAY, start)
+    bars = with_jumps(recorded_bars("SOLUSDT", start - 8 * DAY, start))
     rule, cost = BarrierRule(tie=tie, entry=entry), 0.001
     spec = BarrierSearchSpec(
         days=7, least_days=5, trials=12, population=4, cost=cost, least_multiplier=0.15, most_multiplier=0.7

@@ -15,6 +15,7 @@ from nightfold.models.train import train_model
 
 Make = Callable[..., Dataset]
 
+
 def shares(rows: Dataset) -> np.ndarray:
     return np.bincount(rows.codes) / len(rows)
 
