@@ -145,7 +145,7 @@ class Tracking:
             yield
             return
         self._database.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._database.with_suffix(".lock"), "w") as handle:
+        with self._database.with_suffix(".lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 

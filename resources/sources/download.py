@@ -56,7 +56,7 @@ class Downloader:
             target.parent.mkdir(parents=True, exist_ok=True)
             with _locked(target.with_name(f"{target.name}.part")) as part:
                 if not target.exists() and self._complete(url, part):
-                    os.replace(part.name, target)
+                    Path(part.name).replace(target)
         except SourceError:
             raise
         except OSError as error:

@@ -113,7 +113,7 @@ class BarFolder:
 
 def _list_paths(path: str) -> list[Path]:
     place = Path(path).expanduser()
-    found = place.iterdir() if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
+    found = place.iterdir() if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))  # noqa: PTH207  # the pattern may be absolute
     return sorted(path for path in found if path.is_file())
 
 

@@ -75,10 +75,11 @@ def test_killed_runs_hold_up_none_of_the_daemon_and_one_that_is_killed_can_be_re
     deploy, finished, site, wait_until, tell
 ):
     disturbed = site(deploy().folder)
-    both = [disturbed.start("backfill", "--layer", "ingest") for _ in range(2)]
-    for process in both:
-        disturbed.wait_for(process, r"ingest 2024-01-01")
-        os.killpg(process.pid, signal.SIGSTOP)
+    both = []
+    for _ in range(2):
+        both.append(disturbed.start("backfill", "--layer", "ingest"))
+        disturbed.wait_for(both[-1], r"raw_bars .* rows")
+        os.killpg(both[-1].pid, signal.SIGSTOP)
     for process in both:
         disturbed.kill(process)
     assert disturbed.run_states() == {"STARTED": 2}, "as many as may run at once"

@@ -124,7 +124,7 @@ def slow_verdict(bars: pl.DataFrame, barrier: TripleBarrier, side: np.ndarray, f
 def with_jumps(bars: pl.DataFrame) -> pl.DataFrame:
     """Let some bars open far from the close before."""
     random = np.random.default_rng(6)
-    jumps = random.normal(0, 0.01, bars.height) * (random.random(bars.height) < 0.05)
+    jumps = random.normal(0, 0.01, bars.height) * (random.random(bars.height) < 0.02)
     return bars.with_columns(pl.col(*PRICES) * pl.Series(np.exp(np.cumsum(jumps))))
 
 
@@ -134,7 +134,7 @@ def test_trials_are_judged_as_label_by_label(recorded_bars: Bars, tie: str, entr
     bars = with_jumps(recorded_bars("SOLUSDT", start - 8 * DAY, start))
     rule, cost = BarrierRule(tie=tie, entry=entry), 0.001
     spec = BarrierSearchSpec(
-        days=7, least_days=5, trials=12, population=4, cost=cost, least_multiplier=0.15, most_multiplier=0.7
+        days=7, least_days=5, trials=12, population=4, cost=cost, least_multiplier=0.1, most_multiplier=0.6
     )
     search = run_search(bars, start, 9, spec, rule)
     panel = read_panel(bars, "5m")
