@@ -120,16 +120,16 @@ def test_a_partition_that_does_not_exist_is_refused(loops):
 
 
 def test_by_days_a_backfill_of_all_layers_gives_the_rows_that_months_give(deploy, daemon):
-    universe = {"symbols": ["AAAUSDT"], "start": "2024-01-18", "end": "2024-02-07"}
-    experiment = {"first_as_of": "2024-02-05", "retrain": "day", "features": {"names": ["log_return_1"]}}
+    universe = {"symbols": ["AAAUSDT"], "start": "2024-01-28", "end": "2024-02-05", "intervals": ["15m"]}
+    experiment = {"first_as_of": "2024-02-03", "retrain": "day", "features": {"names": ["log_return_1"]}}
     months, days = (
         deploy(universe={**universe, "grain": grain}, experiments={"daily": experiment}) for grain in ("month", "day")
     )
     with months.workshop() as workshop:
         for layer in ("ingest", "research", "train", "predict"):
             workshop.backfill(layer)
-    bars = [f"{day:%Y-%m-%d}|AAAUSDT" for day in pl.date_range(date(2024, 1, 18), date(2024, 2, 6), eager=True)]
-    as_ofs = [f"2024-02-0{day}|pooled" for day in (5, 6)]
+    bars = [f"{day:%Y-%m-%d}|AAAUSDT" for day in pl.date_range(date(2024, 1, 28), date(2024, 2, 4), eager=True)]
+    as_ofs = [f"2024-02-0{day}|pooled" for day in (3, 4)]
     everything = {
         **dict.fromkeys(("raw_bars", "bars", "features", "labels"), bars),
         **{f"daily/{stage}": as_ofs for stage in TRAINED},
@@ -137,14 +137,14 @@ def test_by_days_a_backfill_of_all_layers_gives_the_rows_that_months_give(deploy
     }
     with days.entered(), daemon() as loops:
         assert succeeded(*launched(loops, **by_ranges(everything)))
-    assert len(days.files("bars")) == 20
+    assert len(days.files("bars")) == 8
     for key in ("raw_bars", "bars", "features", "labels"):
         assert rows(days, key).equals(rows(months, key)), key
     for stage in TRAINED:
         assert days.files(f"daily/{stage}") == months.files(f"daily/{stage}")
     predicted = rows(months, "daily/predictions").drop_nulls("as_of")
     assert rows(days, "daily/predictions").drop_nulls("as_of").equals(predicted)
-    assert predicted.height == 48
+    assert predicted.height == 2 * 96
 
 
 def rows(deployment, key):
