@@ -122,13 +122,15 @@ class Plan:
     ) -> dg.MaterializeResult[None]:
         """Make and store the run's as-ofs one after another: what is stored stays when the run is killed.
 
-        ``make`` writes a partition's files into a folder and returns its version and metadata.
+        ``make`` writes a partition's files into a folder and returns its version and metadata; ``progress`` among them
+        is for the console only.
         """
         key = self.key(stage)
         versions = {}
         for partition in selected_as_ofs(context, self.experiment):
             with TemporaryDirectory() as scratch:
                 version, metadata = make(partition, Path(scratch))
+                progress = metadata.pop("progress", "")
                 if any(Path(scratch).iterdir()):
                     lake.write_folder(key, lake_partition(partition), version, Path(scratch))
             versions[f"{partition.window.key}|{partition.universe}"] = version
@@ -137,7 +139,7 @@ class Plan:
                 asset_key=context.asset_key,
                 partition_key=f"{partition.window.key}|{partition.universe}",
             )
-            report(key, partition.window.key, partition.universe, metadata.get("progress", ""))
+            report(key, partition.window.key, partition.universe, progress)
         only = next(iter(versions.values()))
         return dg.MaterializeResult(data_version=dg.DataVersion(only if len(versions) == 1 else fingerprint(versions)))
 

@@ -19,6 +19,7 @@ from nightfold.schema import BARS, RAW_BARS
 from nightfold.source import market_note
 from nightfold.spec import fingerprint
 from nightfold.universe import Universe
+from nightfold.window import midnight
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
 from resources.sources.protocol import MarketDataSource
@@ -108,9 +109,9 @@ def market_data(universe: Universe, interval: Interval) -> MarketData:
         clock: dg.ResourceParam[Callable[[], datetime]],
     ) -> Frames:
         """Bars as the source delivered them, repeats and all; a smaller fetch never loses stored rows."""
-        end = universe.horizon(clock())
+        span = (midnight(universe.start), universe.horizon(clock()))
         pieces = (
-            _fetch(source, lake, raw_key, partition, fetched, end, force=config.force)
+            _fetch(source, lake, raw_key, partition, fetched, span, force=config.force)
             for partition in selected_data(context, universe.grain)
         )
         return Frames(RAW_BARS, pieces, keep=True)
@@ -150,36 +151,35 @@ def _fetch(
     key: str,
     partition: DataPartition,
     interval: Interval,
-    horizon: datetime,
+    span: tuple[datetime, datetime],
     *,
     force: bool,
 ) -> Piece:
-    """Fetch one partition from its last stored bar on, or refuse an answer that has nothing."""
+    """Fetch one partition within the universe's span, from its last stored bar on; refuse an answer with nothing."""
     symbol, window = partition.symbol, partition.window
-    stored = lake.read(key, [symbol], window.start, window.end, ["open_time"])
-    last = None if force or stored is None or stored.is_empty() else stored.select(pl.col("open_time").max()).item()
-    start = window.start if last is None else last
+    start, end = max(window.start, span[0]), min(window.end, span[1])
+    stored = None if force else lake.read(key, [symbol], start, end, ["open_time"])
+    last: datetime | None = None if stored is None else stored.select(pl.col("open_time").max()).item()
     try:
-        frame = source.fetch(symbol, interval, start, min(window.end, horizon))
+        frame = source.fetch(symbol, interval, last or start, end)
     except SourceError as error:
         raise type(error)(f"`{key}` of {symbol} {window.key} from `{source.slug}`: {error}") from error
-    if frame.is_empty() and last is None and _should_have_bars(source, partition, interval, horizon):
+    if frame.is_empty() and last is None and _should_have_bars(source, symbol, interval, start, end):
         raise SourceError(
-            f"`{source.slug}` delivered no {interval} bars of {symbol} from {window.start:%Y-%m-%d} to "
-            f"{window.end:%Y-%m-%d}; check the symbol's spelling and listing date, or let `start` be later."
+            f"`{source.slug}` delivered no {interval} bars of {symbol} from {start:%Y-%m-%d} to {end:%Y-%m-%d}; "
+            "check the symbol's spelling and listing date, or let `start` be later."
         )
-    fetched_to = dg.MetadataValue.text(horizon.isoformat(timespec="seconds"))
+    fetched_to = dg.MetadataValue.text(span[1].isoformat(timespec="seconds"))
     return Piece(symbol, window, frame, {"source": source.slug, "fetched": frame.height, "fetched_to": fetched_to})
 
 
 def _should_have_bars(
-    source: MarketDataSource, partition: DataPartition, interval: Interval, horizon: datetime
+    source: MarketDataSource, symbol: str, interval: Interval, start: datetime, end: datetime
 ) -> bool:
-    window = partition.window
-    if window.start + duration(interval) > horizon:
+    if start + duration(interval) > end:
         return False
-    covered = source.coverage(partition.symbol, interval)
-    return covered is None or (window.start < covered[1] and covered[0] < window.end)
+    covered = source.coverage(symbol, interval)
+    return covered is None or (start < covered[1] and covered[0] < end)
 
 
 def _clean(

@@ -61,7 +61,7 @@ def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> 
             if not config.force and lake.version(plan.key(member), lake_partition(partition)) == wanted:
                 with TemporaryDirectory() as scratch:
                     stored = lake.fetch_folder(plan.key(member), lake_partition(partition), Path(scratch))
-                    return wanted, _metadata(load_bundle(stored / "bundle"), 0.0) | {"progress": "already fitted"}
+                    return wanted, _metadata(load_bundle(stored / "bundle")) | {"progress": "already fitted"}
             trained = _fit(plan, choice, samples)
             bundle = save_bundle(folder / "bundle", trained)
             _validation_frame(trained, samples).write_parquet(folder / VALIDATION)
@@ -119,15 +119,17 @@ def _validation_frame(trained: Mapping[int, Trained], samples: Mapping[int, Samp
     )
 
 
-def _metadata(bundle: Bundle, seconds: float) -> dict[str, Any]:
+def _metadata(bundle: Bundle, seconds: float | None = None) -> dict[str, Any]:
+    """Numbers to plot and the scores of all horizons; seconds only where something was fitted."""
     metrics = bundle.manifest.metrics
     table = pl.DataFrame([{"horizon": horizon, **scores} for horizon, scores in metrics.items()])
+    table = table.with_columns(pl.col("rows").cast(pl.Int64))
     last = metrics[max(metrics)]
     return {
-        "log_loss": last["log_loss"],
-        "log_loss_class_frequencies": last["log_loss_class_frequencies"],
-        "cpu_seconds": round(seconds, 2),
-        "digest": bundle.digest,
+        "log_loss": round(last["log_loss"], 6),
+        "log_loss_class_frequencies": round(last["log_loss_class_frequencies"], 6),
+        **({} if seconds is None else {"cpu_seconds": round(seconds, 2)}),
+        "digest": bundle.digest[:16],
         "validation": dg.MetadataValue.md(markdown_table(table)),
         "progress": f"log loss {last['log_loss']:.4f} (class frequencies {last['log_loss_class_frequencies']:.4f})",
     }

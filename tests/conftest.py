@@ -113,7 +113,16 @@ class Deployment:
 
 
 @pytest.fixture(scope="session")
-def deploy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Deployment]:
+def quick_records() -> None:
+    """Let this process's SQLite go on without waiting for the disk: no test pulls the plug of the machine."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    event.listen(Engine, "connect", lambda connection, record: connection.execute("PRAGMA synchronous = OFF"))
+
+
+@pytest.fixture(scope="session")
+def deploy(tmp_path_factory: pytest.TempPathFactory, quick_records: None) -> Callable[..., Deployment]:
     """Make an empty deployment: `deploy(universe={...}, labels={...}, experiments={...})`, each over a tiny default."""
 
     def make(

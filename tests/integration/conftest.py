@@ -39,7 +39,8 @@ class Site:
         """Start a command in a process group of its own, in an environment that leads here."""
         outer = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTFOLD", "DAGSTER"))}
         settings = {"NIGHTFOLD_CONFIG": str(self.folder / "configs"), "NIGHTFOLD_DATA": str(self.folder / "data")}
-        settings |= {"DAGSTER_HOME": str(home) for home in (self.folder / "data").glob("*/dagster_home")}
+        for home in (self.folder / "data").glob("*/dagster_home"):
+            settings["DAGSTER_HOME"] = str(home)
         return subprocess.Popen(
             command,
             cwd=PROJECT,

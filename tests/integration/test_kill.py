@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import dagster as dg
 import pytest
 
 pytestmark = pytest.mark.xdist_group("line")
@@ -92,7 +93,7 @@ def test_killed_runs_hold_up_none_of_the_daemon_and_one_that_is_killed_can_be_re
         return disturbed.storage.run_storage.get_runs(limit=1)[0].run_id
 
     def state(run: str) -> str:
-        return disturbed.storage.run_storage.get_run_by_id(run).status.value
+        return disturbed.storage.run_storage.get_runs(dg.RunsFilter([run]))[0].status.value
 
     options = ["--workspace", "workspace.yaml", "--log-level", "error"]
     daemon = disturbed.spawn(sys.executable, "-m", "dagster._daemon", "run", *options)

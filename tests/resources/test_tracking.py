@@ -179,3 +179,24 @@ def test_two_processes_may_make_the_database_at_once(tmp_path: Path, folder: Pat
     assert left[0] == right[0]
     assert {run.info.run_id for run in runs(address, "raced")} == {*left, *right}
     assert len({*left, *right}) == 3
+
+
+def test_a_database_whose_making_was_cut_short_is_made_anew(
+    tmp_path: Path, folder: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow.store.db.utils as tables
+
+    class KilledError(BaseException):
+        """Stands for the end of the process."""
+
+    def die(engine: object) -> None:
+        raise KilledError
+
+    database = tmp_path / "mlflow.db"
+    arguments = ("baseline", "lightgbm", "2024-03-04", "pooled", "0123456789abcdef", bundle, folder)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(tables, "_upgrade_db", die)
+        Tracking(f"sqlite:///{database}").log(*arguments)
+    assert not database.exists()
+    assert Tracking(f"sqlite:///{database}").log(*arguments) is not None
+    assert sorted(path.name for path in tmp_path.glob("mlflow.*")) == ["mlflow.db", "mlflow.lock"]
