@@ -53,9 +53,10 @@ def test_a_making_that_was_killed_is_begun_anew(tmp_path, settings, monkeypatch,
         (tmp_path / "home" / "making" / "history" / "runs" / "index.db").touch()  # Dagster would take it for complete
         raise KilledError
 
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
+    with monkeypatch.context() as patch:
         patch.setattr(*step, die)
-        make_dagster_home(tmp_path / "home", settings)
+        with pytest.raises(KilledError):
+            make_dagster_home(tmp_path / "home", settings)
     assert not (tmp_path / "home" / "history").exists()
     make_dagster_home(tmp_path / "home", settings)
     assert is_usable(tmp_path / "home")
@@ -70,9 +71,10 @@ def test_a_making_that_was_killed_between_two_renames_is_begun_anew(tmp_path, se
         renamed.extend([target] * self.is_dir())
         return rename(self, target)
 
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
-        make_dagster_home(tmp_path / "home", settings)
+        with pytest.raises(KilledError):
+            make_dagster_home(tmp_path / "home", settings)
     assert renamed == [tmp_path / "home" / "schedules"]
     make_dagster_home(tmp_path / "home", settings)
     assert is_usable(tmp_path / "home")

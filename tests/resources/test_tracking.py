@@ -181,7 +181,7 @@ def test_two_processes_may_make_the_database_at_once(tmp_path: Path, folder: Pat
     assert len({*left, *right}) == 3
 
 
-def test_a_database_whose_making_was_cut_short_is_made_anew(
+def test_a_database_whose_making_is_cut_short_is_not_there(
     tmp_path: Path, folder: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow.store.db.utils as tables
@@ -192,11 +192,14 @@ def test_a_database_whose_making_was_cut_short_is_made_anew(
     def die(engine: object) -> None:
         raise KilledError
 
-    database = tmp_path / "mlflow.db"
-    arguments = ("baseline", "lightgbm", "2024-03-04", "pooled", "0123456789abcdef", bundle, folder)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(tables, "_upgrade_db", die)
-        Tracking(f"sqlite:///{database}").log(*arguments)
-    assert not database.exists()
-    assert Tracking(f"sqlite:///{database}").log(*arguments) is not None
+    monkeypatch.setattr(tables, "_upgrade_db", die)
+    with pytest.raises(KilledError):
+        log(Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"), bundle, folder)
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_what_a_killed_process_left_of_a_database_is_made_anew(tmp_path: Path, folder: Path, bundle: Bundle) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.part")) as half:
+        half.executescript("create table alembic_version (version_num); create table metrics (key);")
+    assert log(Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"), bundle, folder) is not None
     assert sorted(path.name for path in tmp_path.glob("mlflow.*")) == ["mlflow.db", "mlflow.lock"]
