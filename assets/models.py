@@ -126,8 +126,8 @@ def _metadata(bundle: Bundle, seconds: float | None = None) -> dict[str, Any]:
     table = table.with_columns(pl.col("rows").cast(pl.Int64))
     last = metrics[max(metrics)]
     return {
-        "log_loss": round(last["log_loss"], 6),
-        "log_loss_class_frequencies": round(last["log_loss_class_frequencies"], 6),
+        "log_loss": last["log_loss"],
+        "log_loss_class_frequencies": last["log_loss_class_frequencies"],
         **({} if seconds is None else {"cpu_seconds": round(seconds, 2)}),
         "digest": bundle.digest[:16],
         "validation": dg.MetadataValue.md(markdown_table(table)),

@@ -1,9 +1,11 @@
 """MLflow runs: one per stored model, and never in the way of training."""
 
 import logging
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -194,12 +196,12 @@ def test_a_database_whose_making_is_cut_short_is_not_there(
 
     monkeypatch.setattr(tables, "_upgrade_db", die)
     with pytest.raises(KilledError):
-        log(Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"), bundle, folder)
+        Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle, folder)
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_what_a_killed_process_left_of_a_database_is_made_anew(tmp_path: Path, folder: Path, bundle: Bundle) -> None:
     with closing(sqlite3.connect(tmp_path / "mlflow.part")) as half:
         half.executescript("create table alembic_version (version_num); create table metrics (key);")
-    assert log(Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"), bundle, folder) is not None
+    assert Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle, folder) is not None
     assert sorted(path.name for path in tmp_path.glob("mlflow.*")) == ["mlflow.db", "mlflow.lock"]

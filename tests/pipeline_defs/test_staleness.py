@@ -1,0 +1,121 @@
+"""One setting changes: what it touches shows as stale in the UI, and nothing else does."""
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from assets.partitions import POOLED
+
+pytestmark = pytest.mark.xdist_group("line")
+
+MODELS = {"class_frequencies", "logistic_regression"}
+BELOW_MODELS = {"ensemble", "predictions", "backtest", "tearsheet"}
+DATA = {"raw_bars", "bars", "features", "labels"}
+
+
+def of(stages, *experiments):
+    return {f"{name}/{stage}" for name in experiments or ("pooled_one", "single") for stage in stages}
+
+
+def stale(deployment):
+    """Assets that the UI shows as stale, by the instance that made them and the definitions as they are now."""
+    definitions, _ = deployment.build()
+    graph = definitions.resolve_asset_graph()
+    home = deployment.environment().dagster_home
+    with dg.DagsterInstance.from_ref(dg._core.instance.ref.InstanceRef.from_dir(str(home))) as instance:
+        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+        found = {}
+        for node in graph.asset_nodes:
+            partition = None
+            if node.partitions_def is not None:
+                last = {"symbol": "BBBUSDT", "universe": POOLED if "pooled" in node.group_name else "BBBUSDT"}
+                dimensions = node.partitions_def.partition_dimension_names
+                time, other = (name for name in dimensions), dimensions[1]
+                first = "2024-02-26" if other == "universe" else "2024-02-01"
+                partition = f"{first}|{last[other]}"
+                del time
+            found[node.key.to_user_string()] = resolver.get_status(node.key, partition)
+    assert StaleStatus.MISSING not in {status for key, status in found.items() if key != "exchange"}
+    return {key for key, status in found.items() if status == StaleStatus.STALE}
+
+
+def edit(deployment, name, change):
+    path = deployment.configs / name
+    settings = yaml.safe_load(path.read_text())
+    change(settings)
+    path.write_text(yaml.safe_dump(settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        pytest.param(
+            "universe.yaml",
+            lambda file: file.update(cleaning={"max_fill_bars": 3}),
+            (DATA - {"raw_bars"}) | of({"splits"} | MODELS | BELOW_MODELS),
+            id="cleaning",
+        ),
+        pytest.param(
+            "universe.yaml",
+            lambda file: file.update(source={"kind": "simulated", "annual_volatility": 0.6}),
+            set(),
+            id="the same source in other words",
+        ),
+        pytest.param(
+            "labels.yaml",
+            lambda file: file["labels"].update(upper=1.0),
+            {"labels"} | of({"splits"} | MODELS | BELOW_MODELS),
+            id="one label setting",
+        ),
+        pytest.param(
+            "experiments/pooled_one.yaml",
+            lambda file: file["split"].update(train_days=35),
+            of({"splits"} | MODELS | BELOW_MODELS, "pooled_one"),
+            id="split",
+        ),
+        pytest.param(
+            "experiments/single.yaml",
+            lambda file: file["models"].update(logistic_regression={"penalties": [0.5]}),
+            of({"logistic_regression"} | BELOW_MODELS, "single"),
+            id="one model's settings",
+        ),
+        pytest.param(
+            "experiments/single.yaml",
+            lambda file: file.update(max_model_age=20),
+            of({"predictions", "backtest", "tearsheet"}, "single"),
+            id="how long a model may predict",
+        ),
+        pytest.param(
+            "experiments/pooled_one.yaml",
+            lambda file: file.update(costs={"taker_fee_bps": 9.0}),
+            of({"backtest", "tearsheet"}, "pooled_one"),
+            id="costs",
+        ),
+        pytest.param(
+            "experiments/pooled_one.yaml",
+            lambda file: file.update(gates={"maximum_drawdown": 0.3}),
+            of({"tearsheet"}, "pooled_one"),
+            id="gates",
+        ),
+    ],
+)
+def test_a_changed_setting_makes_its_asset_and_what_depends_on_it_stale_and_nothing_else(
+    finished, tmp_path, name, change, expected
+):
+    ours = finished.copy(tmp_path)
+    edit(ours, name, change)
+    assert stale(ours) == expected
+
+
+def test_nothing_is_stale_where_nothing_changed(finished):
+    assert stale(finished) == set()
+
+
+def test_what_was_made_again_with_the_new_setting_is_stale_no_more(finished, tmp_path):
+    ours = finished.copy(tmp_path)
+    edit(ours, "experiments/single.yaml", lambda file: file.update(costs={"taker_fee_bps": 9.0}))
+    with ours.workshop() as workshop:
+        workshop.backfill("evaluate", experiment="single")
+    assert stale(ours) == set()
