@@ -1,12 +1,9 @@
 """One setting changes: what it touches shows as stale in the UI, and nothing else does."""
 
-import dagster as dg
 import pytest
 import yaml
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
-
-from assets.partitions import POOLED
 
 pytestmark = pytest.mark.xdist_group("line")
 
@@ -19,23 +16,19 @@ def of(stages, *experiments):
     return {f"{name}/{stage}" for name in experiments or ("pooled_one", "single") for stage in stages}
 
 
+LAST = {"symbol": "2024-02-01|BBBUSDT", "universe": "2024-02-26|BBBUSDT"}
+
+
 def stale(deployment):
     """Assets that the UI shows as stale, by the instance that made them and the definitions as they are now."""
-    definitions, _ = deployment.build()
-    graph = definitions.resolve_asset_graph()
-    home = deployment.environment().dagster_home
-    with dg.DagsterInstance.from_ref(dg._core.instance.ref.InstanceRef.from_dir(str(home))) as instance:
-        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+    with deployment.workshop() as workshop:
+        graph = workshop.definitions.resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(workshop.instance, graph, LoadingContextForTest(workshop.instance))
         found = {}
         for node in graph.asset_nodes:
-            partition = None
-            if node.partitions_def is not None:
-                last = {"symbol": "BBBUSDT", "universe": POOLED if "pooled" in node.group_name else "BBBUSDT"}
-                dimensions = node.partitions_def.partition_dimension_names
-                time, other = (name for name in dimensions), dimensions[1]
-                first = "2024-02-26" if other == "universe" else "2024-02-01"
-                partition = f"{first}|{last[other]}"
-                del time
+            partition = LAST[node.partitions_def.partition_dimension_names[1]] if node.partitions_def else None
+            if partition and node.group_name == "pooled_one":
+                partition = partition.replace("2024-02-26|BBBUSDT", "2024-02-26|pooled")
             found[node.key.to_user_string()] = resolver.get_status(node.key, partition)
     assert StaleStatus.MISSING not in {status for key, status in found.items() if key != "exchange"}
     return {key for key, status in found.items() if status == StaleStatus.STALE}
@@ -77,7 +70,7 @@ def edit(deployment, name, change):
         ),
         pytest.param(
             "experiments/single.yaml",
-            lambda file: file["models"].update(logistic_regression={"penalties": [0.5]}),
+            lambda file: file["models"].update(logistic_regression={"clip_deviations": 2.0}),
             of({"logistic_regression"} | BELOW_MODELS, "single"),
             id="one model's settings",
         ),
@@ -95,7 +88,7 @@ def edit(deployment, name, change):
         ),
         pytest.param(
             "experiments/pooled_one.yaml",
-            lambda file: file.update(gates={"maximum_drawdown": 0.3}),
+            lambda file: file.update(gates={"max_drawdown": 0.3}),
             of({"tearsheet"}, "pooled_one"),
             id="gates",
         ),
