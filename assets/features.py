@@ -46,7 +46,7 @@ def features(universe: Universe, interval: Interval, bars_version: str) -> Featu
         backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=version,
-        dagster_type=frame_type(table),
+        dagster_type=frame_type(table, key),
         metadata=table_metadata(table),
         kinds={"parquet", "polars"},
         owners=[OWNER],

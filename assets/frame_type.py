@@ -6,11 +6,11 @@ from nightfold.schema import Table
 from resources.io_manager import Frames
 
 
-def frame_type(table: Table) -> dg.DagsterType:
-    """Type of an asset that makes `Frames` of a table; rows are checked as each partition is written."""
+def frame_type(table: Table, key: str) -> dg.DagsterType:
+    """Make the type of an asset that makes `Frames` of a table; rows are checked as each partition is written."""
     return dg.DagsterType(
         type_check_fn=lambda _, value: isinstance(value, Frames) and value.table == table,
-        name="".join(part.title() for part in table.name.replace("/", "_").split("_")) + "Frames",
+        name="".join(part.title() for part in key.replace("/", "_").split("_")) + "Frames",
         description=f"Partitions of `{table.name}`, each validated with pandera before it is written.",
     )
 

@@ -42,7 +42,7 @@ def labels(universe: Universe, interval: Interval, label_set: LabelSet, bars_ver
         backfill_policy=IN_ONE_RUN,
         io_manager_key="lake_io",
         code_version=version,
-        dagster_type=frame_type(table),
+        dagster_type=frame_type(table, key),
         metadata={**table_metadata(table), **label_set.model_dump(mode="json")},
         kinds={"parquet", "polars"},
         owners=[OWNER],

@@ -49,14 +49,15 @@ class Page:
         return text in self.text
 
     def settle(self):
-        """Wait until text has come and but for clocks has not changed for two seconds."""
+        """Wait until text has come and has not changed for two seconds, but for numbers, among which are clocks."""
         self.text = ""
         WebDriverWait(self.driver, 120, poll_frequency=2).until(self._stands_still)
 
     def _stands_still(self, driver):
         before = self.text
-        self.text = re.sub(r"\d:\d\d", "", driver.find_element(By.TAG_NAME, "body").text)
-        return bool(self.text) and self.text == before and "Loading" not in self.text
+        self.text = driver.find_element(By.TAG_NAME, "body").text
+        same = re.sub(r"\d+", "", self.text) == re.sub(r"\d+", "", before)
+        return bool(self.text) and same and "Loading" not in self.text
 
     def find(self, kind, text, seconds=60):
         """Wait for an element of a kind that shows a text."""
