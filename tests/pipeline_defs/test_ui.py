@@ -94,9 +94,11 @@ def test_a_taken_port_is_refused_with_a_free_one_to_choose():
 
 
 def test_a_second_ui_on_the_same_home_is_told_the_address_of_the_first(tmp_path):
-    with ui._only_one(tmp_path, "http://127.0.0.1:3000"):
-        with pytest.raises(ConfigError, match="already runs: http://127.0.0.1:3000; open that address"):
-            with ui._only_one(tmp_path, "http://127.0.0.1:3001"):
-                pass
+    with (
+        ui._only_one(tmp_path, "http://127.0.0.1:3000"),
+        pytest.raises(ConfigError, match=r"already runs: http://127\.0\.0\.1:3000; open that address"),
+        ui._only_one(tmp_path, "http://127.0.0.1:3001"),
+    ):
+        pass
     with ui._only_one(tmp_path, "http://127.0.0.1:3002"):
         assert (tmp_path / "ui.lock").read_text() == "http://127.0.0.1:3002\n"

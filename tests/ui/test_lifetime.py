@@ -1,4 +1,4 @@
-"""The web UI as people and machines start and stop it: nothing may be left of it, and no run may hang."""
+"""The web UI as people and machines start, reload and stop it: nothing may be left of it, and no run may hang."""
 
 import os
 import signal
@@ -8,6 +8,16 @@ from pathlib import Path
 import pytest
 
 WHOLE = ("2024-01-01|BTCUSDT", "2024-03-01|ETHUSDT")
+RELOAD = """
+mutation { reloadRepositoryLocation(repositoryLocationName: "nightfold") {
+  ... on WorkspaceLocationEntry { loadStatus }
+} }
+"""
+ERRORS = """
+query Errors($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { error { message causes { message } } }
+} } } }
+"""
 FINAL = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -48,6 +58,30 @@ def test_an_empty_deployment_started_in_the_background_answers_on_loopback_and_l
         f"Reports:   {ui.address}/reports/",
         "Ending the web UI, the daemon and their runs ...",
     ]
+
+
+def test_a_wrong_setting_is_told_before_anything_starts(deployment, free_port):
+    (deployment.folder / "configs/experiments/second.yaml").write_text("first_as_of: 2024-02-05\nmodel: lightgbm\n")
+    refused = deployment.nightfold("ui", "--port", str(free_port))
+    assert refused.returncode == 1
+    assert "second.yaml" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_new_experiment_is_there_after_a_reload_and_its_runs_start(deployment, until):
+    with deployment.ui() as ui:
+        settings = (deployment.folder / "configs/experiments/quick.json").read_text()
+        (deployment.folder / "configs/experiments/second.json").write_text(settings)
+        assert ui.ask(RELOAD)["reloadRepositoryLocation"]["loadStatus"] == "LOADED"
+        keys = {
+            tuple(node["assetKey"]["path"]) for node in ui.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]
+        }
+        assert {("quick", "ensemble"), ("second", "ensemble")} <= keys
+        run = ui.launch("second_train", "2024-02-05|pooled", "2024-02-05|pooled")
+        until(lambda: ui.status(run) in FINAL, 120)
+        failures = [event["error"] for event in ui.ask(ERRORS, run=run)["logsForRun"]["events"] if event]
+        assert failures, "the run never came to its first step"
 
 
 @pytest.mark.slow

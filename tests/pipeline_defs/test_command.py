@@ -1,0 +1,143 @@
+"""The command as people type it: what it says, and what it says when it cannot."""
+
+import json
+import re
+import webbrowser
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline_defs import command
+from pipeline_defs.command import app
+
+pytestmark = pytest.mark.xdist_group("line")
+
+
+@pytest.fixture
+def nightfold(monkeypatch):
+    """Run a command in a deployment; return its exit code and what it said on both streams."""
+
+    def run(deployment, *arguments):
+        with deployment.entered():
+            monkeypatch.setattr(command, "OUT", command.Console(soft_wrap=True, highlight=False))
+            monkeypatch.setattr(command, "ERRORS", command.Console(stderr=True, soft_wrap=True, highlight=False))
+            result = CliRunner().invoke(app, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_help_names_every_verb():
+    said = CliRunner().invoke(app, ["--help"]).output
+    for verb in ("run", "backfill", "nightly", "ui", "open", "sql", "universe", "experiments"):
+        assert re.search(rf"│ {verb} +\w", said), verb
+
+
+def test_run_makes_everything_and_ends_with_the_page_and_the_way_to_the_ui(deploy, nightfold):
+    ours = deploy(experiments={"first": {}, "second": {}})
+    code, said = nightfold(ours, "run")
+    assert code == 0
+    page = next((ours.folder / "data").glob("*/reports/first/tearsheet.html"))
+    assert said.splitlines()[-2:] == [
+        f"Tearsheet: {page}",
+        f"Web UI:    NIGHTFOLD_DATA='{ours.folder / 'data'}' make ui CONFIG='{ours.configs}'",
+    ]
+    for asset in ("raw_bars", "bars", "features", "labels", "first/splits", "first/ensemble", "first/tearsheet"):
+        assert f"  {asset} " in said
+    assert "second" not in said
+    assert page.read_text().count("Simulated market")
+
+
+def test_backfill_understands_symbols_as_people_write_them(finished, tmp_path, nightfold):
+    ours = finished.copy(tmp_path)
+    code, said = nightfold(
+        ours, "backfill", "--layer", "bars", "--from", "2024-02", "--to", "2024-02", "--symbols", "aaa/usdt, BBB-USDT"
+    )
+    assert code == 0
+    assert "ingest 2024-02-01|AAAUSDT ... 2024-02-01|BBBUSDT" in said
+    assert "bars 2024-02-01 BBBUSDT 696 rows" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("backfill", "--layer", "label"), "error: layer `label` is unknown; did you mean labels"),
+        (
+            ("backfill", "--layer", "ingest", "--symbols", "XYZ-EUR"),
+            "error: symbol `XYZEUR` is unknown; known: AAAUSDT",
+        ),
+        (
+            ("backfill", "--layer", "ingest", "--from", "spring"),
+            "error: `from` is 'spring'; it must be a month",
+        ),
+        (("run", "--experiment", "nosuch"), "error: experiment `nosuch` is unknown; known: pooled_one, single."),
+        (("open", "nosuch"), "error: experiment `nosuch` is unknown; known: pooled_one, single."),
+        (("nightly", "--now", "tonight"), "error: `now` is 'tonight'; it must be a month"),
+        (("nightly", "--now", "2999-01-01"), "error: `now` is 2999-01-01 00:00, which is yet to come"),
+        (("sql", "select * from nosuch"), "Views: "),
+        (("sql", "select 1", "--output", "xml"), "error: `output` is 'xml'; it must be table, csv or json."),
+        (("experiments", "check", "nosuch.yaml"), "error: nosuch.yaml cannot be read: No such file or directory."),
+    ],
+)
+def test_what_cannot_be_done_is_one_message_and_exit_status_one(finished, nightfold, arguments, message):
+    code, said = nightfold(finished, *arguments)
+    assert code == 1
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_without_experiments_there_is_nothing_to_run_or_open(deploy, nightfold):
+    ours = deploy(experiments={})
+    for verb in ("run", "open"):
+        code, said = nightfold(ours, verb)
+        assert (code, "error: there is no experiment; write one into `experiments/`" in said) == (1, True)
+
+
+def test_a_wrong_settings_file_stops_every_command_with_file_and_key(deploy, nightfold):
+    ours = deploy()
+    ours.write("universe.yaml", {"source": "simulated", "symbols": ["AAAUSDT"], "start": "2024-01-01", "colour": "red"})
+    for verb in (["universe"], ["nightly"], ["backfill", "--layer", "ingest"], ["experiments", "list"]):
+        code, said = nightfold(ours, *verb)
+        assert code == 1
+        assert "universe.yaml: `colour`" in said
+        assert "unknown; known: cleaning, end," in said
+
+
+def test_open_shows_the_tearsheet_in_the_browser_or_says_how_to_make_it(finished, deploy, nightfold, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    code, said = nightfold(finished, "open", "single")
+    assert code == 0
+    assert opened == [f"file://{said.strip()}"]
+    code, said = nightfold(deploy(), "open")
+    assert code == 1
+    assert "`nightfold run --experiment pooled_one` makes it" in said
+
+
+def test_sql_answers_as_table_csv_or_json(finished, nightfold):
+    ask = "select symbol, count(*) as n from bars group by symbol order by symbol"
+    assert "AAAUSDT" in nightfold(finished, "sql", ask)[1]
+    assert nightfold(finished, "sql", ask, "--output", "csv")[1] == "symbol,n\nAAAUSDT,1440\nBBBUSDT,1440\n"
+    answer = json.loads(nightfold(finished, "sql", ask, "--output", "json")[1])
+    assert answer == [{"symbol": symbol, "n": 1440} for symbol in ("AAAUSDT", "BBBUSDT")]
+    assert (
+        nightfold(finished, "sql", "select count(*) as n from single.predictions", "--output", "csv")[1] == "n\n1392\n"
+    )
+
+
+def test_universe_shows_settings_and_what_the_lake_holds(finished, nightfold):
+    said = nightfold(finished, "universe")[1]
+    assert "symbols   AAAUSDT, BBBUSDT" in said
+    assert "range     2024-01-01 to 2024-03-01, intervals 1h" in said
+    assert "  bars: 2 windows, 2024-01-01 to 2024-02-01" in said
+    assert "  single/predictions: 1 windows, 2024-02-01 to 2024-02-01" in said
+
+
+def test_experiments_are_listed_checked_and_described(finished, nightfold):
+    assert "single: class_frequencies, logistic_regression; retrain each week" in nightfold(finished, "experiments")[1]
+    file = str(finished.configs / "experiments/single.yaml")
+    assert re.search(r"single is valid, \d+ features, 2 models\.", nightfold(finished, "experiments", "check", file)[1])
+    schema = json.loads(nightfold(finished, "experiments", "schema")[1])
+    assert schema["title"] == "Nightfold experiment"
+    assert {"first_as_of", "models", "costs", "gates"} <= set(schema["properties"])
