@@ -43,8 +43,7 @@ def run(
 
     started = time.monotonic()
     with _reported(), Workshop.open(OUT.print) as workshop:
-        name = experiment or next(iter(workshop.line.plans))
-        page = workshop.run_line(name)
+        page = workshop.run_line(workshop.environment.experiment(experiment).name)
     OUT.print(f"\nDone in {time.monotonic() - started:.0f} s.")
     OUT.print(f"Tearsheet: {page}")
     OUT.print(f"Web UI:    {_ui_line()}")
@@ -103,7 +102,7 @@ def open_report(
 
     with _reported():
         environment = load_environment()
-        name = experiment or next(iter(environment.experiments))
+        name = environment.experiment(experiment).name
         page = environment.reports / name / "tearsheet.html"
         if not page.exists():
             raise ConfigError(f"{name} has no tearsheet at {page}; `nightfold run --experiment {name}` makes it.")
@@ -210,8 +209,11 @@ def _names(text: str | None) -> list[str] | None:
 
 
 def _ui_line() -> str:
+    """Line that opens the UI on this very deployment."""
     import os
+    from shlex import quote
 
-    chosen = {"CONFIG": "NIGHTFOLD_CONFIG", "SOURCE": "NIGHTFOLD_SOURCE"}
-    given = [f"{word}='{os.environ[name]}'" for word, name in chosen.items() if os.environ.get(name)]
-    return " ".join(["make ui", *given])
+    given = {name.removeprefix("NIGHTFOLD_"): value for name, value in os.environ.items() if value}
+    before = [f"NIGHTFOLD_{name}={quote(given[name])}" for name in ("DATA", "LAKE", "TRACKING") if name in given]
+    chosen = [f"{name}={quote(given[name])}" for name in ("CONFIG", "SOURCE") if given.get(name, "configs") != "configs"]
+    return " ".join([*before, "make ui", *chosen])

@@ -141,9 +141,7 @@ class Workshop:
         UnknownNameError
             If there is none; the message offers the close ones.
         """
-        if experiment not in self.line.plans:
-            raise UnknownNameError("experiment", experiment, self.line.plans)
-        return self.line.plans[experiment]
+        return self.line.plans[self.environment.experiment(experiment).name]
 
     def _run(
         self,

@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightfold.configuration import describe_faults, load_experiments, load_spec, load_specs
-from nightfold.errors import ConfigError
+from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.experiment import STAGES, Experiment
 from nightfold.labels.table import LabelSet
 from nightfold.source import parse_source
@@ -107,6 +107,22 @@ class Environment:
             "interval": self.universe.interval,
             "source": self.source.slug,
         }
+
+    def experiment(self, name: str | None = None) -> Experiment:
+        """Find an experiment by name; the first one where none is given.
+
+        Raises
+        ------
+        ConfigError
+            If there is none at all.
+        UnknownNameError
+            If none has this name; the message offers the close ones.
+        """
+        if not self.experiments:
+            raise ConfigError(f"there is no experiment; write one into `{_absolute(self.settings.config)}/experiments/`.")
+        if name is not None and name not in self.experiments:
+            raise UnknownNameError("experiment", name, self.experiments)
+        return self.experiments[name or next(iter(self.experiments))]
 
     def horizon(self) -> datetime:
         """End of what can exist now."""

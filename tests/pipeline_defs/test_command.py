@@ -41,7 +41,7 @@ def test_run_makes_everything_and_ends_with_the_page_and_the_way_to_the_ui(deplo
     page = next((ours.folder / "data").glob("*/reports/first/tearsheet.html"))
     assert said.splitlines()[-2:] == [
         f"Tearsheet: {page}",
-        f"Web UI:    NIGHTFOLD_DATA='{ours.folder / 'data'}' make ui CONFIG='{ours.configs}'",
+        f"Web UI:    NIGHTFOLD_DATA={ours.folder / 'data'} make ui CONFIG={ours.configs}",
     ]
     for asset in ("raw_bars", "bars", "features", "labels", "first/splits", "first/ensemble", "first/tearsheet"):
         assert f"  {asset} " in said
@@ -91,7 +91,7 @@ def test_without_experiments_there_is_nothing_to_run_or_open(deploy, nightfold):
     ours = deploy(experiments={})
     for verb in ("run", "open"):
         code, said = nightfold(ours, verb)
-        assert (code, "error: there is no experiment; write one into `experiments/`" in said) == (1, True)
+        assert (code, f"error: there is no experiment; write one into `{ours.configs}/experiments/`" in said) == (1, True)
 
 
 def test_a_wrong_settings_file_stops_every_command_with_file_and_key(deploy, nightfold):

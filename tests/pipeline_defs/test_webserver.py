@@ -1,39 +1,47 @@
+import asyncio
+
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from pipeline_defs.webserver import report_index, with_reports
 
 
 @pytest.fixture
-def client(tmp_path):
-    """A UI that answers every address itself, with the reports put before it."""
+def get(tmp_path):
+    """Ask a UI that answers every address itself, with the reports put before it."""
     app = Starlette(routes=[Route("/{rest:path}", lambda request: PlainTextResponse("the UI"))])
-    return TestClient(with_reports(app, tmp_path / "reports"))
+    transport = httpx.ASGITransport(with_reports(app, tmp_path / "reports"))
+
+    async def ask(path):
+        async with httpx.AsyncClient(transport=transport, base_url="http://ui", follow_redirects=True) as client:
+            return await client.get(path)
+
+    return lambda path: asyncio.run(ask(path))
 
 
-def test_reports_are_served_on_the_origin_of_the_ui(client, tmp_path):
+def test_reports_are_served_on_the_origin_of_the_ui(get, tmp_path):
     (tmp_path / "reports/quick").mkdir()
     (tmp_path / "reports/quick/tearsheet.html").write_text("<h1>Quick</h1>")
-    assert client.get("/reports/quick/tearsheet.html").text == "<h1>Quick</h1>"
-    assert client.get("/assets/quick/tearsheet").text == "the UI"
+    assert get("/reports/quick/tearsheet.html").text == "<h1>Quick</h1>"
+    assert get("/assets/quick/tearsheet").text == "the UI"
 
 
-def test_the_list_of_reports_is_at_its_address_with_or_without_a_slash(client):
-    assert "None yet" in client.get("/reports/").text
-    assert client.get("/reports").url.path == "/reports/"
+def test_the_list_of_reports_is_at_its_address_with_or_without_a_slash(get):
+    assert "None yet" in get("/reports/").text
+    assert get("/reports").url.path == "/reports/"
 
 
-def test_an_unknown_report_is_not_found_rather_than_the_ui(client):
-    assert client.get("/reports/none.html").status_code == 404
+def test_an_unknown_report_is_not_found_rather_than_the_ui(get):
+    assert get("/reports/none.html").status_code == 404
 
 
-def test_nothing_outside_the_folder_is_served(client, tmp_path):
+def test_nothing_outside_the_folder_is_served(get, tmp_path):
     (tmp_path / "secret.html").write_text("secret")
     for path in ("/reports/../secret.html", "/reports/%2e%2e/secret.html", "/reports/..%2fsecret.html"):
-        assert "secret" not in client.get(path).text
+        assert "secret" not in get(path).text
 
 
 def test_the_list_links_every_page_and_escapes_names(tmp_path):
