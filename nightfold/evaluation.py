@@ -14,6 +14,7 @@ from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
 from nightfold.backtest.signal import targets
+from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
 from nightfold.forecast import CLASSES
 from nightfold.labels.table import LabelSet
@@ -91,18 +92,25 @@ def evaluate(
         Class shares of the training rows by universe key, as-of date and horizon.
     choices
         Range and cost scale.
+
+    Raises
+    ------
+    ConfigError
+        If no model was in force at any bar of the range.
     """
     from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
 
     costs = scale_costs(experiment.costs, choices.cost_scale)
+    traded, spoken = (since_first_model(frame, predictions) for frame in (bars, predictions))
+    horizon = experiment.strategy.horizon
+    unit = label_set.barrier(horizon).width / sqrt(horizon)
     wanted = targets(
-        strategy_rows(predictions, bars, experiment.strategy.horizon),
+        strategy_rows(spoken, traded, horizon),
         experiment.strategy,
         costs,
-        upper=label_set.upper,
-        lower=label_set.lower,
+        upper=label_set.upper * unit,
+        lower=label_set.lower * unit,
     )
-    traded = bars.filter(pl.col("open_time") >= predictions.filter(pl.col("as_of").is_not_null())["open_time"].min())
     run = simulate(traded, wanted, costs, experiment.limits, experiment.capital)
     held = simulate(traded, buy_and_hold(traded), costs, RiskLimits(), experiment.capital)
     daily, holding = daily_returns(run), daily_returns(held)
@@ -119,6 +127,17 @@ def evaluate(
         "open_orders": run.open_orders.height,
     }
     return Evaluation(run.equity, run.fills, run.trades, run.rejected, daily, holding, scores, summary)
+
+
+def since_first_model(frame: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
+    """Cut a frame to the bars from the first on at which a model was in force: there an account begins."""
+    begins = predictions.filter(pl.col("as_of").is_not_null())["open_time"].min()
+    if begins is None:
+        raise ConfigError(
+            "no model was in force at any bar of the range; backfill `train` for as-ofs within it, then `predict`, or "
+            "take another range."
+        )
+    return frame.filter(pl.col("open_time") >= begins)
 
 
 def scale_costs(costs: Costs, factor: float) -> Costs:

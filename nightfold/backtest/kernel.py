@@ -243,7 +243,7 @@ def fill_due_orders(tape: Tape, rules: Rules, state: State, log: Log) -> None:
             if 1 - share > DUST:
                 wanted = state.wanted[state.book[symbol].due]
                 reject(log, state.book[symbol].row, CASH, wanted, change * (1 - share), True)
-            if share > 0:
+            if share > DUST:
                 fill_order(tape, rules, state, log, symbol, change * share)
         if state.book[symbol].row >= 0 and tape.fillable[state.book[symbol].row]:
             clear_due(state.book[symbol])
