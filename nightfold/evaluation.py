@@ -24,6 +24,16 @@ from nightfold.tearsheet.summary import measure_exposure, measure_returns, measu
 
 Shares = Mapping[tuple[str, str, int], Sequence[float]]
 
+SCORES: dict[str, type[pl.DataType]] = {
+    "as_of": pl.Date,
+    "universe": pl.String,
+    "model": pl.String,
+    "horizon": pl.Int64,
+    **dict.fromkeys(("rows", "touched_share", "log_loss", "brier_score", "accuracy", "macro_f1"), pl.Float64),
+    **dict.fromkeys(("macro_f1_chance", "direction_gain", "log_loss_class_frequencies"), pl.Float64),
+}
+"""Columns of `Evaluation.scores`, which may have no row: the first labels take their horizon to become known."""
+
 _SCALED = ("taker_fee_bps", "maker_fee_bps", "minimum_fee", "half_spread_bps", "slippage_bps", "volatility_slippage")
 
 
@@ -171,7 +181,7 @@ def score_forecasts(experiment: Experiment, rows: pl.DataFrame, shares: Shares) 
         for horizon in experiment.target.horizons
         for model in ("ensemble", *members)
     ]
-    return pl.DataFrame([each for each in scores if each], infer_schema_length=None)
+    return pl.DataFrame([each for each in scores if each], schema=SCORES)
 
 
 def _score(

@@ -215,5 +215,7 @@ def _ui_line() -> str:
 
     given = {name.removeprefix("NIGHTFOLD_"): value for name, value in os.environ.items() if value}
     before = [f"NIGHTFOLD_{name}={quote(given[name])}" for name in ("DATA", "LAKE", "TRACKING") if name in given]
-    chosen = [f"{name}={quote(given[name])}" for name in ("CONFIG", "SOURCE") if given.get(name, "configs") != "configs"]
+    chosen = [
+        f"{name}={quote(given[name])}" for name in ("CONFIG", "SOURCE") if given.get(name, "configs") != "configs"
+    ]
     return " ".join([*before, "make ui", *chosen])

@@ -119,7 +119,9 @@ class Environment:
             If none has this name; the message offers the close ones.
         """
         if not self.experiments:
-            raise ConfigError(f"there is no experiment; write one into `{_absolute(self.settings.config)}/experiments/`.")
+            raise ConfigError(
+                f"there is no experiment; write one into `{_absolute(self.settings.config)}/experiments/`."
+            )
         if name is not None and name not in self.experiments:
             raise UnknownNameError("experiment", name, self.experiments)
         return self.experiments[name or next(iter(self.experiments))]

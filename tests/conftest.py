@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import hypothesis
 import pytest
 import yaml
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -150,6 +154,24 @@ def finished(deploy: Callable[..., Deployment]) -> Deployment:
         for layer in ("ingest", "research", "train", "predict", "evaluate"):
             workshop.backfill(layer)
     return made
+
+
+@pytest.fixture
+def nightfold(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Run a command in a deployment; return its exit code and what it said on both streams."""
+    from typer.testing import CliRunner
+
+    from pipeline_defs import command
+
+    def run(deployment: Deployment, *arguments: str) -> tuple[int, str]:
+        with deployment.entered():
+            monkeypatch.setattr(command, "OUT", command.Console(soft_wrap=True, highlight=False))
+            monkeypatch.setattr(command, "ERRORS", command.Console(stderr=True, soft_wrap=True, highlight=False))
+            result = CliRunner().invoke(command.app, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.output
+
+    return run
 
 
 @dataclass(frozen=True)

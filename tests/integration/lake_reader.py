@@ -1,54 +1,99 @@
-"""Reads the lakes of a data folder over and over while others write it, and tells what it found torn."""
+"""Reads a deployment over and over while others write it, and tells what it found torn."""
 
 import io
 import json
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import polars as pl
 
-_PAUSE_S = 0.005
+from resources.lake import Lake
+from resources.warehouse import query, view_name
+
+_REST = 2  # times as long as it has read, or it would slow down those it watches
+_SHORTEST_REST_S = 0.005
+
+Signature = tuple[int, int, int]
 
 
-def faults(data: Path) -> tuple[int, list[str]]:
-    """Read every file once: how many there were, and which did not hold what their names promise."""
-    read, torn = 0, []
-    for path in sorted(data.glob("*/lake/**/*")):
-        if path.suffix in (".parquet", ".json"):
-            read += 1
-            torn += _faults_of(path)
-            time.sleep(_PAUSE_S)
-    return read, torn
+def by_polars(file: Path) -> None:
+    """Read a table whole, as it is at one moment."""
+    pl.read_parquet(io.BytesIO(file.read_bytes()))
 
 
-def _faults_of(path: Path) -> list[str]:
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".parquet":
-            pl.read_parquet(io.BytesIO(content))
-            return []
-        document = json.loads(content)
-    except Exception as error:  # whatever a reader may meet
-        return [f"{path}: {error!r}"]
-    if path.name != "current.json":
-        return []
-    promised = [path.parent / document["version"] / name for name in document["files"]]
-    return [f"{path} points at {file}, which is not there" for file in promised if not file.is_file()]
+def as_json(file: Path) -> None:
+    """Read a document, and see that the files are there which it points at."""
+    document = json.loads(file.read_bytes())
+    if file.name == "current.json":
+        absent = [name for name in document["files"] if not (file.parent / document["version"] / name).is_file()]
+        assert not absent, f"points at {absent}"
+
+
+def as_page(file: Path) -> None:
+    """Read a page to its last tag."""
+    assert file.read_text().rstrip().endswith("</html>"), "has no end"
+
+
+READERS: dict[str, Callable[[Path], None]] = {".parquet": by_polars, ".json": as_json, ".html": as_page}
+
+
+def changed(place: Path, seen: dict[Path, Signature]) -> Iterator[Path]:
+    """Find the files that are not as they were the last time."""
+    for folder in ("lake", "reports"):
+        for path in (place / folder).rglob("*"):
+            if path.suffix in READERS and path.is_file():
+                stat = path.stat()
+                signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+                if seen.get(path) != signature:
+                    seen[path] = signature
+                    yield path
+
+
+def views(data: Path) -> Iterator[tuple[Lake, str] | None]:
+    """Name one stored table after another, without end; None where there is none yet."""
+    while True:
+        lakes = [Lake(str(folder), "month", data / "locks") for folder in data.glob("*/lake")]
+        yield from [(lake, key) for lake in lakes for key in lake.frame_keys()] or [None]
+
+
+class Watch:
+    """What was read so far, by kind of reader, and what was wrong with it."""
+
+    def __init__(self) -> None:
+        self.reads: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def see(self, kind: str, what: object, read: Callable[[], object]) -> None:
+        """Read, and note whatever a reader may meet."""
+        self.reads[kind] += 1
+        try:
+            read()
+        except Exception as error:
+            self.faults.append(f"{kind} of {what}: {error!r}")
 
 
 def main(data: Path) -> None:
     """Read until standard input ends, then print the number of reads and all faults as JSON."""
-    stop = threading.Event()
+    stop, watch = threading.Event(), Watch()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    reads, found = 0, []
+    seen: dict[Path, Signature] = {}
+    every = views(data)
     while not stop.is_set():
-        read, torn = faults(data)
-        reads += read
-        found += torn
-        time.sleep(_PAUSE_S)
-    sys.stdout.write(json.dumps({"reads": reads, "faults": found}))
+        began = time.monotonic()
+        for place in data.glob("*"):
+            for path in changed(place, seen):
+                reader = READERS[path.suffix]
+                watch.see(reader.__name__, path, lambda: reader(path))
+        if (view := next(every)) is not None:
+            lake, key = view
+            watch.see("by_duckdb", key, lambda: query(lake, f"select * from {view_name(key)}"))
+        stop.wait(max(_SHORTEST_REST_S, _REST * (time.monotonic() - began)))
+    sys.stdout.write(json.dumps({"reads": watch.reads, "faults": watch.faults}))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ FRAMES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(FRAMES, st.sets(st.sampled_from(list(TABLE.columns))))
 def test_the_quick_pass_agrees_with_pandera(columns, spoiled):
     frame = sample(**{name: values for name, values in columns.items() if name in spoiled})

@@ -7,25 +7,9 @@ import webbrowser
 import pytest
 from typer.testing import CliRunner
 
-from pipeline_defs import command
 from pipeline_defs.command import app
 
 pytestmark = pytest.mark.xdist_group("line")
-
-
-@pytest.fixture
-def nightfold(monkeypatch):
-    """Run a command in a deployment; return its exit code and what it said on both streams."""
-
-    def run(deployment, *arguments):
-        with deployment.entered():
-            monkeypatch.setattr(command, "OUT", command.Console(soft_wrap=True, highlight=False))
-            monkeypatch.setattr(command, "ERRORS", command.Console(stderr=True, soft_wrap=True, highlight=False))
-            result = CliRunner().invoke(app, arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.output
-
-    return run
 
 
 def test_help_names_every_verb():
@@ -91,7 +75,10 @@ def test_without_experiments_there_is_nothing_to_run_or_open(deploy, nightfold):
     ours = deploy(experiments={})
     for verb in ("run", "open"):
         code, said = nightfold(ours, verb)
-        assert (code, f"error: there is no experiment; write one into `{ours.configs}/experiments/`" in said) == (1, True)
+        assert (code, f"error: there is no experiment; write one into `{ours.configs}/experiments/`" in said) == (
+            1,
+            True,
+        )
 
 
 def test_a_wrong_settings_file_stops_every_command_with_file_and_key(deploy, nightfold):

@@ -41,7 +41,7 @@ CHARGED_SLIPPAGE_ONLY = Costs(
     latency_bars=1,
     funding_rate=0,
 )
-given_few = settings(max_examples=60, deadline=None, derandomize=True)
+given_few = settings(max_examples=60)
 
 
 def market(seed: int, symbols: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -105,7 +105,7 @@ def test_the_report_counts_each_repair(flat: Maker) -> None:
 
 
 @given(SEEDS, RULES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_clean_bars_keep_their_schema_and_inputs_stay(chance: Maker, seed: int, venues: Venues) -> None:
     raw = chance(seed, venues=2)
     before = raw.clone()
@@ -114,7 +114,7 @@ def test_clean_bars_keep_their_schema_and_inputs_stay(chance: Maker, seed: int, 
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cleaning_what_is_clean_changes_nothing(chance: Maker, seed: int) -> None:
     once = clean(chance(seed), 0, 160)
     again = clean(once.rename({"source": "venue"}), 0, 160)
@@ -124,7 +124,7 @@ def test_cleaning_what_is_clean_changes_nothing(chance: Maker, seed: int) -> Non
 
 
 @given(SEEDS, RULES, st.integers(20, 140))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cleaning_in_chunks_equals_cleaning_the_whole(chance: Maker, seed: int, venues: Venues, border: int) -> None:
     raw = chance(seed, venues=2)
     before, after = margin("5m", CLEANING), settling("5m", CLEANING)
@@ -137,7 +137,7 @@ def test_cleaning_in_chunks_equals_cleaning_the_whole(chance: Maker, seed: int, 
 
 
 @given(SEEDS, RULES, st.integers(20, 140))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_row_depends_on_later_bars(chance: Maker, seed: int, venues: Venues, cut: int) -> None:
     raw, future = chance(seed, venues=2), chance(seed + 1, venues=2)
     until = pl.col("open_time") < bar_time(cut)
@@ -150,7 +150,7 @@ def test_no_row_depends_on_later_bars(chance: Maker, seed: int, venues: Venues, 
 
 
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_raw_rows_does_not_matter(chance: Maker, seed: int) -> None:
     raw = chance(seed, venues=2)
     assert_frame_equal(clean(raw.reverse(), 0, 160), clean(raw, 0, 160))

@@ -121,7 +121,7 @@ def test_a_wick_is_not_cut_where_another_venue_traded_and_confirms_it(flat: Make
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_level_and_bound_equal_a_plain_loop_over_earlier_bars(chance: Maker, seed: int) -> None:
     raw = drop_duplicates(chance(seed, rows=40))
     found = with_bounds(raw, "5m", CLEANING)

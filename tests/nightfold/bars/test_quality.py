@@ -51,7 +51,7 @@ def test_completeness_of_the_real_outage_shows_sixteen_missing_and_fourteen_idle
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-30, 30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_planted_shift_is_found_through_noise_and_holes(chance: Maker, seed: int, shift: int) -> None:
     raw = chance(seed, rows=400, venues=2).unique(["venue", "open_time"])
     reference, bars = (raw.filter(pl.col("venue") == venue) for venue in ("venue0", "venue1"))

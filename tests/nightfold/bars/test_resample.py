@@ -90,7 +90,7 @@ def test_an_interval_that_does_not_divide_is_refused(flat: Maker) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 159))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_later_bars_change_no_coarse_bar_and_inputs_stay(chance: Maker, seed: int, cut: int) -> None:
     fine = chance(seed, venues=2)
     before = fine.clone()

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nightfold.ensemble.blend import EnsembleSpec, blend
 from nightfold.errors import SchemaError, UnknownNameError
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 20), st.integers(0, 2**32 - 1))
 def test_a_blend_is_the_mean_of_its_members_and_sums_to_one(members: int, rows: int, seed: int) -> None:
     forecasts = list(np.random.default_rng(seed).dirichlet([1, 1, 1], (members, rows)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -65,7 +65,6 @@ def test_an_underconfident_forecast_is_taken_at_slope_one_and_perfect_ones_stay_
     assert np.isfinite(calibrator.intercept)
 
 
-@settings(deadline=None)
 @given(skill=st.floats(-1, 3), drift=st.floats(-1, 1), seed=st.integers(0, 1000))
 def test_touching_stays_order_stays_and_the_mean_direction_is_the_base_rate(
     skill: float, drift: float, seed: int

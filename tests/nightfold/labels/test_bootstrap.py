@@ -41,7 +41,7 @@ def test_the_chances_after_a_draw_are_those_of_the_book() -> None:
     st.lists(st.tuples(st.integers(-3, 60), st.integers(0, 25)), min_size=1, max_size=200),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_draws_equal_the_textbook_loop(spans: list[tuple[int, int]], seed: int) -> None:
     start, length = np.array(sorted(spans, key=lambda span: span[0])).T
     found = sequential_bootstrap(start, start + length, 80, seed)

@@ -26,7 +26,7 @@ def test_no_labels_have_no_weights() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-5, 40), st.integers(0, 12)), min_size=1, max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_uniqueness_equals_counting_by_hand(spans: list[tuple[int, int]]) -> None:
     bars = [set(range(start, start + length + 1)) for start, length in spans]
     expected = [np.mean([1 / sum(bar in other for other in bars) for bar in span]) for span in bars]

@@ -76,7 +76,7 @@ def test_an_expanding_window_begins_with_the_first_row() -> None:
     st.sampled_from(["0m", "30m", "1h"]),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_the_label_ends_nothing_unknown_is_learned_and_nothing_crosses_into_validation(
     rows: list[tuple[int, int, bool]], purge: int, embargo: int, delay: str, expanding: bool
 ) -> None:
@@ -101,7 +101,7 @@ def test_whatever_the_label_ends_nothing_unknown_is_learned_and_nothing_crosses_
 
 
 @given(st.permutations(range(40)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_a_panel_does_not_matter(order: list[int]) -> None:
     opens, ends = bars_before(40, 1)
     opens, ends = opens.head(40), ends.head(40)

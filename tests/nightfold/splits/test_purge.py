@@ -55,7 +55,7 @@ def test_long_labels_are_purged_one_by_one_and_their_short_neighbours_kept() -> 
 
 
 @given(positions, gaps, gaps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_label_meets_a_later_part_and_no_row_is_dropped_without_cause(
     spans: list[tuple[int, int]], purge: int, embargo: int
 ) -> None:
@@ -78,7 +78,7 @@ def test_no_label_meets_a_later_part_and_no_row_is_dropped_without_cause(
 
 
 @given(positions, gaps, gaps, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_is_in_one_part_and_neither_order_nor_unit_changes_which(
     spans: list[tuple[int, int]], purge: int, embargo: int, random: Random
 ) -> None:

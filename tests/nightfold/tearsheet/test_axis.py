@@ -14,7 +14,7 @@ from nightfold.tearsheet.number import tick_ratio
 finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(finite, finite)
 def test_a_linear_axis_covers_its_data_with_few_even_ticks(one: float, two: float) -> None:
     low, high = min(one, two), max(one, two)
@@ -40,7 +40,7 @@ def test_one_value_but_for_rounding_has_room_around_it(make_axis: Callable[..., 
     assert 0 < axis.at(9.0) < 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(1e-3, 1e3), st.floats(1.0, 1e4))
 def test_a_log_axis_covers_its_data_and_equal_ratios_are_equally_long(low: float, ratio: float) -> None:
     axis = log_axis(low, low * ratio, tick_ratio)

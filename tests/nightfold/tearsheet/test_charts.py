@@ -92,7 +92,7 @@ def test_drawdowns_of_each_curve_are_from_its_own_peak() -> None:
     assert words[1] == ["0.0 %", f"{minus}50.0 %", f"{minus}50.0 %", "0.0 %"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(-0.9, 5.0), min_size=1, max_size=300))
 def test_a_histogram_counts_every_value_once_and_parts_losses_from_gains(values: list[float]) -> None:
     drawn = histogram("x", "X", values, "days")

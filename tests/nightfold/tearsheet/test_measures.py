@@ -70,7 +70,7 @@ def test_volatility_and_sharpe_are_those_of_numpy() -> None:
     assert measures.sharpe_ratio(3 * RETURNS) == pytest.approx(measures.sharpe_ratio(RETURNS))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(some_returns)
 def test_drawdowns_are_those_of_a_slow_loop(returns: list[float]) -> None:
     equity, peak, length, longest, falls = 1.0, 1.0, 0, 0, []
@@ -98,7 +98,7 @@ def test_calmar_is_growth_over_the_deepest_fall() -> None:
     assert measures.calmar_ratio(RETURNS) == pytest.approx(growth / abs(fall))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(some_returns)
 def test_tail_measures_are_those_of_sorted_returns(returns: list[float]) -> None:
     ordered = sorted(returns)
