@@ -213,9 +213,8 @@ def _ui_line() -> str:
     import os
     from shlex import quote
 
-    given = {name.removeprefix("NIGHTFOLD_"): value for name, value in os.environ.items() if value}
-    before = [f"NIGHTFOLD_{name}={quote(given[name])}" for name in ("DATA", "LAKE", "TRACKING") if name in given]
-    chosen = [
-        f"{name}={quote(given[name])}" for name in ("CONFIG", "SOURCE") if given.get(name, "configs") != "configs"
-    ]
-    return " ".join([*before, "make ui", *chosen])
+    def given(names: list[str], prefix: str) -> list[str]:
+        values = {name: os.environ.get(f"NIGHTFOLD_{name}", "") for name in names}
+        return [f"{prefix}{name}={quote(value)}" for name, value in values.items() if value not in ("", "configs")]
+
+    return " ".join([*given(["DATA", "LAKE", "TRACKING"], "NIGHTFOLD_"), "make ui", *given(["CONFIG", "SOURCE"], "")])

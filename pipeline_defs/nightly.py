@@ -237,9 +237,10 @@ def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:
 
 
 def _is_worth_a_report(night: Night, plan: Plan) -> bool:
-    """Whether a symbol has predictions for a day beyond its first model: before, a report has no return to show."""
+    """Whether a symbol has predictions for a day and two bars beyond its first model: before, there is no return."""
+    needed = max(_WORTH_A_REPORT, 2 * duration(plan.interval))
     for symbol in plan.symbols:
         begins, until = _first_as_of(night, plan, symbol), _predicted_until(night, plan, symbol)
-        if begins is not None and until is not None and until - begins >= _WORTH_A_REPORT:
+        if begins is not None and until is not None and until - begins >= needed:
             return True
     return False
