@@ -4,21 +4,25 @@ import json
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from assets.experiment import Plan
+from assets.frame_type import folder_metadata
 from assets.keys import asset_key
+from assets.markdown import markdown_table, plotted
 from assets.splits import stored_split
+from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation, evaluate
 from nightfold.spec import fingerprint
+from nightfold.tearsheet.summary import by_model
 from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
-
-FRAMES = ("equity", "fills", "trades", "rejected", "daily", "holding", "scores")
 
 
 class BacktestConfig(BacktestRange, dg.Config):
@@ -36,17 +40,19 @@ def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition,
         deps=[asset_key(plan.key("predictions")), asset_key(plan.data("bars"))],
         code_version=version,
         kinds={"parquet", "numba"},
+        metadata=folder_metadata(TABLES),
         description="Trades the predictions with costs, filling at the next bar's open; stored under its run choices.",
     )
     def asset(
         context: dg.AssetExecutionContext, config: BacktestConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult[None]:
         choices = BacktestRange.model_validate(config.model_dump(include=set(BacktestRange.model_fields)))
+        started = perf_counter()
         result = _evaluate(plan, lake, choices)
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            for name in FRAMES:
-                getattr(result, name).write_parquet(folder / f"{name}.parquet")
+            for name, table in TABLES.items():
+                table.validate(table.conform(getattr(result, name))).write_parquet(folder / f"{name}.parquet")
             (folder / "summary.json").write_text(json.dumps(result.summary, indent=1, sort_keys=True))
             files = sorted(folder.iterdir())
             made = fingerprint([fingerprint([path.name, path.read_bytes().hex()]) for path in files])
@@ -54,7 +60,11 @@ def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition,
         report(plan.key("backtest"), choices.id, "", f"{result.trades.height} trades")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made),
-            metadata={**_metadata(result), "path": dg.MetadataValue.path(written.path)},
+            metadata={
+                **_metadata(result),
+                "seconds": round(perf_counter() - started, 2),
+                "path": dg.MetadataValue.path(written.path),
+            },
         )
 
     return asset, version
@@ -99,5 +109,12 @@ def _class_shares(plan: Plan, lake: Lake, scratch: Path) -> dict[tuple[str, str,
 
 
 def _metadata(result: Evaluation) -> dict[str, Any]:
-    numbers = {name: value for name, value in result.summary["measures"].items() if value is not None}
-    return {**numbers, "trades": result.trades.height, "days": result.daily.height}
+    rows = pl.DataFrame([{"table": name, "rows": getattr(result, name).height} for name in TABLES])
+    scores = by_model(result.scores).select("model", "horizon", "windows", "log_loss", "log_loss_gain", "macro_f1")
+    return {
+        **plotted(result.summary["measures"]),
+        "trades": result.trades.height,
+        "days": result.daily.height,
+        "rows": dg.MetadataValue.md(markdown_table(rows)),
+        "scores": dg.MetadataValue.md(markdown_table(scores)),
+    }

@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.experiment import Plan, lake_partition
 from assets.keys import asset_key
-from assets.markdown import markdown_table
+from assets.markdown import markdown_table, plotted
 from assets.models import VALIDATION
 from assets.partitions import AsOfPartition
 from nightfold.ensemble.blend import blend
@@ -53,8 +53,12 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
             chosen = scores.filter(pl.col("horizon") == plan.experiment.strategy.horizon)
             blended = chosen.filter(pl.col("member") == "ensemble")
             return fingerprint({"code": version, **document}), {
-                "log_loss": blended["log_loss"].item(),
-                "direction_slope": calibrators[plan.experiment.strategy.horizon].slope,
+                **plotted(
+                    {
+                        "log_loss": blended["log_loss"].item(),
+                        "direction_slope": calibrators[plan.experiment.strategy.horizon].slope,
+                    }
+                ),
                 "scores": dg.MetadataValue.md(markdown_table(scores)),
                 "progress": f"log loss {blended['log_loss'].item():.4f}",
             }

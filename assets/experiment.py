@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import dagster as dg
@@ -128,6 +129,7 @@ class Plan:
         key = self.key(stage)
         versions = {}
         for partition in selected_as_ofs(context, self.experiment):
+            started = perf_counter()
             with TemporaryDirectory() as scratch:
                 version, metadata = make(partition, Path(scratch))
                 progress = metadata.pop("progress", "")
@@ -135,7 +137,7 @@ class Plan:
                     lake.write_folder(key, lake_partition(partition), version, Path(scratch))
             versions[f"{partition.window.key}|{partition.universe}"] = version
             context.add_asset_metadata(
-                {**metadata, "data_version": version},
+                {**metadata, "seconds": round(perf_counter() - started, 2), "data_version": version},
                 asset_key=context.asset_key,
                 partition_key=f"{partition.window.key}|{partition.universe}",
             )

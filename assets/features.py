@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
+from assets.markdown import preview
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
@@ -67,4 +68,5 @@ def _pieces(
         bars = lake.require(bars_key, [partition.symbol], window.start - reach, window.end)
         frame = compute_features(bars, interval=interval).filter(pl.col("open_time") >= window.start)
         share = frame.select(pl.any_horizontal(pl.col(list(FEATURES)).is_null()).mean()).item() or 0.0
-        yield Piece(partition.symbol, window, frame, {"incomplete_rows": round(share, 4)})
+        metadata = {"incomplete_rows": round(share, 4), "preview": dg.MetadataValue.md(preview(frame))}
+        yield Piece(partition.symbol, window, frame, metadata)

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.markdown import markdown_table
+from assets.markdown import markdown_table, preview
 from assets.partitions import AFTER_ITS_PARENT, IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
 from nightfold.bars.resample import resample_bars
@@ -169,8 +169,13 @@ def _fetch(
             f"`{source.slug}` delivered no {interval} bars of {symbol} from {start:%Y-%m-%d} to {end:%Y-%m-%d}; "
             "check the symbol's spelling and listing date, or let `start` be later."
         )
-    fetched_to = dg.MetadataValue.text(span[1].isoformat(timespec="seconds"))
-    return Piece(symbol, window, frame, {"source": source.slug, "fetched": frame.height, "fetched_to": fetched_to})
+    metadata = {
+        "source": source.slug,
+        "fetched": frame.height,
+        "fetched_to": dg.MetadataValue.text(span[1].isoformat(timespec="seconds")),
+        "preview": dg.MetadataValue.md(preview(frame)),
+    }
+    return Piece(symbol, window, frame, metadata)
 
 
 def _should_have_bars(
@@ -201,6 +206,5 @@ def _clean(
         if fetched != interval:
             whole = window.end if window.end <= horizon else None
             bars = resample_bars(bars, fetched, interval, window.start, whole)
-        yield Piece(
-            partition.symbol, window, bars, {f"repairs/{name}": n for name, n in report.items() if name != "rows"}
-        )
+        repairs = {f"repairs/{name}": count for name, count in report.items() if name != "rows"}
+        yield Piece(partition.symbol, window, bars, {**repairs, "preview": dg.MetadataValue.md(preview(bars))})

@@ -10,15 +10,18 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
+from assets.frame_type import table_metadata
 from assets.keys import asset_key
-from assets.markdown import markdown_table
+from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition
 from assets.splits import stored_split
 from nightfold.errors import LakeError
 from nightfold.experiment import ModelChoice
+from nightfold.forecast import CLASSES, MEANING
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import MODELS
 from nightfold.models.train import Trained, train_model
+from nightfold.schema import TIME, Column, Table
 from nightfold.spec import fingerprint
 from nightfold.training import Sample
 from resources.lake import Lake
@@ -26,6 +29,23 @@ from resources.tracking import Tracking
 
 _FIT_THREADS = 2
 VALIDATION = "validation.parquet"
+VALIDATION_ROWS = Table(
+    "validation",
+    {
+        "symbol": Column(pl.String, "Spot BTCUSDT, perpetual BTCUSDT.P."),
+        "open_time": Column(TIME, "Start of the bar whose close the forecast was made at, UTC."),
+        "label_end": Column(TIME, "When its label became known, UTC."),
+        "label": Column(pl.Int8, "What came: 1 up, 0 flat, -1 down.", minimum=-1, maximum=1),
+        "weight": Column(pl.Float64, "What the row would count in training.", minimum=0),
+        "horizon": Column(pl.Int32, "Bars ahead.", minimum=1),
+        **{
+            name: Column(pl.Float64, f"Probability that {MEANING[name]}.", minimum=0, maximum=1 + 1e-9)
+            for name in CLASSES
+        },
+    },
+    key=(),
+    unique=False,
+)
 
 
 class TrainConfig(dg.Config):
@@ -44,9 +64,10 @@ def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> 
         **plan.as_of_asset(member),
         deps=[asset_key(plan.key("splits"))],
         code_version=version,
-        kinds={MODELS[choice.model].family},
-        metadata=choice.spec.model_dump(mode="json"),
-        description=f"`{choice.model}` fitted on what was known before each as-of, one model per horizon.",
+        kinds={choice.model, MODELS[choice.model].family, "mlflow"},
+        metadata={**table_metadata(VALIDATION_ROWS), **choice.spec.model_dump(mode="json")},
+        description=f"`{choice.model}` fitted on what was known before each as-of, one model per horizon; the "
+        "columns are those of its forecasts of the validation rows.",
     )
     def asset(
         context: dg.AssetExecutionContext,
@@ -64,9 +85,10 @@ def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> 
                     return wanted, _metadata(load_bundle(stored / "bundle")) | {"progress": "already fitted"}
             trained = _fit(plan, choice, samples)
             bundle = save_bundle(folder / "bundle", trained)
-            _validation_frame(trained, samples).write_parquet(folder / VALIDATION)
-            tracking.log(plan.name, member, partition.window.key, partition.universe, wanted, bundle, folder)
-            return wanted, _metadata(bundle, sum(item.seconds for item in trained.values()))
+            VALIDATION_ROWS.validate(_validation_frame(trained, samples)).write_parquet(folder / VALIDATION)
+            run = tracking.log(plan.name, member, partition.window.key, partition.universe, wanted, bundle, folder)
+            fitted = {"cpu_seconds": round(sum(item.seconds for item in trained.values()), 2)}
+            return wanted, _metadata(bundle) | fitted | ({"mlflow_run": run} if run else {})
 
         return plan.store(context, lake, member, make)
 
@@ -110,25 +132,21 @@ def _validation_frame(trained: Mapping[int, Trained], samples: Mapping[int, Samp
     return pl.concat(
         samples[horizon].validation_rows.with_columns(
             pl.lit(horizon, pl.Int32).alias("horizon"),
-            *(
-                pl.Series(name, item.validation_probabilities[:, column])
-                for column, name in enumerate(("p_down", "p_flat", "p_up"))
-            ),
+            *(pl.Series(name, item.validation_probabilities[:, column]) for column, name in enumerate(CLASSES)),
         )
         for horizon, item in trained.items()
     )
 
 
-def _metadata(bundle: Bundle, seconds: float | None = None) -> dict[str, Any]:
-    """Numbers to plot and the scores of all horizons; seconds only where something was fitted."""
+def _metadata(bundle: Bundle) -> dict[str, Any]:
+    """Numbers to plot of the longest horizon, and the scores of all."""
     metrics = bundle.manifest.metrics
     table = pl.DataFrame([{"horizon": horizon, **scores} for horizon, scores in metrics.items()])
     table = table.with_columns(pl.col("rows").cast(pl.Int64))
     last = metrics[max(metrics)]
     return {
-        "log_loss": last["log_loss"],
-        "log_loss_class_frequencies": last["log_loss_class_frequencies"],
-        **({} if seconds is None else {"cpu_seconds": round(seconds, 2)}),
+        "dagster/row_count": table["rows"].sum(),
+        **plotted({name: last[name] for name in ("log_loss", "log_loss_class_frequencies", "direction_gain")}),
         "digest": bundle.digest[:16],
         "validation": dg.MetadataValue.md(markdown_table(table)),
         "progress": f"log loss {last['log_loss']:.4f} (class frequencies {last['log_loss_class_frequencies']:.4f})",

@@ -11,6 +11,7 @@ from assets.ensemble import InForce, load_ensemble
 from assets.experiment import Plan, in_force
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
+from assets.markdown import preview
 from assets.partitions import IN_ONE_RUN, DataPartition, as_of_to_data, data_partitions, selected_data
 from nightfold.forecast import forecast, predictions_table
 from nightfold.schema import KEY, Table
@@ -71,4 +72,5 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
             frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features))
             predicted = frame.height - frame["as_of"].null_count()
-            yield Piece(symbol, window, frame, {"predicted_rows": predicted})
+            metadata = {"predicted_rows": predicted, "preview": dg.MetadataValue.md(preview(frame))}
+            yield Piece(symbol, window, frame, metadata)

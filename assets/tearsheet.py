@@ -1,6 +1,7 @@
 """The page people read: one self-contained HTML file per backtest, and its link in the UI."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,15 +9,18 @@ import dagster as dg
 import polars as pl
 import yaml
 
-from assets.backtest import FRAMES
 from assets.experiment import Plan
 from assets.keys import asset_key
+from assets.markdown import markdown_table, plotted
+from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
+from nightfold.tearsheet.gates import Gate
 from nightfold.tearsheet.page import render_tearsheet
-from nightfold.tearsheet.preview import equity_markdown
+from nightfold.tearsheet.preview import equity_png
+from nightfold.tearsheet.verdict import gate_value, needed
 from resources.lake import Lake
 from resources.progress import report
 from resources.reports import write_report
@@ -58,21 +62,21 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
             settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
             provenance=provenance,
         )
-        name = "tearsheet.html" if choices.id == "full" else f"tearsheet-{choices.id}.html"
-        page = write_report(reports, f"{plan.name}/{name}", render_tearsheet(content))
-        report(plan.key("tearsheet"), choices.id, "", page.path)
-        passed = sum(gate.passed is True for gate in content.gates)
+        name = f"{plan.name}/tearsheet" + ("" if choices.id == "full" else f"-{choices.id}")
         curves = {"Strategy": result.daily, **content.baselines}
-        preview = equity_markdown(curves, is_simulated=plan.universe.is_simulated)
+        picture = write_report(reports, f"{name}.png", equity_png(curves, is_simulated=content.is_simulated))
+        page = write_report(reports, f"{name}.html", render_tearsheet(content).encode())
+        report(plan.key("tearsheet"), choices.id, "", page.path)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(page.digest),
             metadata={
-                "tearsheet": dg.MetadataValue.url(f"/reports/{plan.name}/{name}"),
+                "tearsheet": dg.MetadataValue.url(f"/reports/{name}.html"),
                 "path": dg.MetadataValue.path(str(page.path)),
-                "equity": dg.MetadataValue.md(preview),
-                "gates_passed": passed,
-                "gates": len(content.gates),
-                **{k: v for k, v in result.summary["measures"].items() if v is not None},
+                # A link, since Dagster shows Markdown in its place only up to 1000 letters; new bytes, new address.
+                "equity": dg.MetadataValue.md(f"![Worth of 1](/reports/{name}.png?{picture.digest})"),
+                "gates": dg.MetadataValue.md(_gates_table(content.gates)),
+                "gates_passed": sum(gate.passed is True for gate in content.gates),
+                **plotted(result.summary["measures"]),
             },
         )
 
@@ -88,8 +92,14 @@ def _stored(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
                 f"no backtest with these run choices is stored ({choices.model_dump()}); "
                 f"materialize `{plan.key('backtest')}` with the same ones first."
             ) from error
-        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
+        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
         return Evaluation(**frames, summary=json.loads((folder / "summary.json").read_text()))
+
+
+def _gates_table(gates: Sequence[Gate]) -> str:
+    words = {True: "pass", False: "fail", None: "unknown"}
+    rows = [(gate.name, gate_value(gate, gate.value), needed(gate), words[gate.passed]) for gate in gates]
+    return markdown_table(pl.DataFrame(rows, ["gate", "found", "needed", "result"], orient="row"))
 
 
 def _provenance(plan: Plan, lake: Lake, choices: BacktestRange, version: str) -> dict[str, str]:

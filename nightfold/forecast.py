@@ -11,7 +11,7 @@ from nightfold.models.contract import Probabilities
 from nightfold.schema import TIME, Column, Table
 
 CLASSES = ("p_down", "p_flat", "p_up")
-_MEANING = {
+MEANING = {
     "p_down": "the lower barrier is touched first",
     "p_flat": "no barrier is touched",
     "p_up": "the upper barrier is touched first",
@@ -48,7 +48,7 @@ def predictions_table(name: str, horizons: Sequence[int], members: Sequence[str]
             columns |= {
                 f"{speaker}{side}_{horizon}": Column(
                     pl.Float64,
-                    f"{who}: probability that {_MEANING[side]}, {horizon} bars.",
+                    f"{who}: probability that {MEANING[side]}, {horizon} bars.",
                     nullable=True,
                     minimum=0,
                     maximum=1 + 1e-9,

@@ -17,15 +17,15 @@ class Page:
     digest: str
 
 
-def write_report(folder: Path, name: str, html: str) -> Page:
-    """Put a page into the report folder in one atomic step.
+def write_report(folder: Path, name: str, content: bytes) -> Page:
+    """Put a page, or a picture, into the report folder in one atomic step.
 
     Raises
     ------
     LakeError
         If the disk refuses it; an earlier page stays as it was.
     """
-    path, content = folder / name, html.encode()
+    path = folder / name
     try:
         replace_file(path, content, path.with_name(f".{path.name}.{os.getpid()}.part"))
     except OSError as error:

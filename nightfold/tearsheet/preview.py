@@ -1,6 +1,5 @@
 """A small picture of the equity curve for places that show images but no pages."""
 
-import base64
 import io
 from collections.abc import Mapping
 
@@ -66,9 +65,3 @@ def equity_png(daily: Mapping[str, pl.DataFrame], *, is_simulated: bool) -> byte
     small = image.resize(SIZE, Image.Resampling.LANCZOS)
     small.quantize(_SHADES, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
-
-
-def equity_markdown(daily: Mapping[str, pl.DataFrame], *, is_simulated: bool) -> str:
-    """Write the same picture as Markdown that carries its bytes with it, for metadata shown in a browser."""
-    data = base64.b64encode(equity_png(daily, is_simulated=is_simulated)).decode("ascii")
-    return f"![Worth of 1 put in at the start](data:image/png;base64,{data})"

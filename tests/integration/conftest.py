@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,10 +18,20 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import httpx
 import pytest
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 PROJECT = Path(__file__).parents[2]
+CODE = {"repositoryName": "__repository__", "repositoryLocationName": "nightfold"}
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $params) {
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,10 @@ class Site:
         assert process.returncode == 0, said
         return said
 
+    def half_made(self) -> list[str]:
+        """Files that writers have begun and not put into their places."""
+        return [path.name for folder in ("lake", "reports") for path in (self.place / folder).rglob("*.part")]
+
     def kill(self, process: subprocess.Popen[str]) -> None:
         """SIGKILL a process with all of its group, and wait for its end."""
         os.killpg(process.pid, signal.SIGKILL)
@@ -97,6 +112,10 @@ class Site:
         """How many recorded runs are in which state."""
         return Counter(run.status.value for run in self.storage.run_storage.get_runs())
 
+    def run_state(self, run: str) -> str:
+        """State of one recorded run."""
+        return self.storage.run_storage.get_runs(dg.RunsFilter([run]))[0].status.value
+
     def recorded(self, key: str) -> set[str]:
         """Partitions of an asset that Dagster has seen stored."""
         return self.storage.event_log_storage.get_materialized_partitions(dg.AssetKey(key.split("/")))
@@ -109,7 +128,7 @@ class Site:
 
     @contextmanager
     def read_meanwhile(self) -> Iterator[dict[str, Any]]:
-        """Let another process read the lake over and over; at the end there are its `reads` and `faults`."""
+        """Let another process read lake and pages over and over; at the end there are its `reads` and `faults`."""
         found: dict[str, Any] = {}
         command = [sys.executable, str(Path(__file__).with_name("lake_reader.py")), str(self.folder / "data")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
@@ -118,6 +137,34 @@ class Site:
             finally:
                 answer, _ = reader.communicate("")
                 found.update(json.loads(answer))
+
+    @contextmanager
+    def ui(self) -> Iterator[Callable[[str, str, str], str]]:
+        """Open the web UI; `launch(job, first, last)` launches a run of a block through it, and gives the run's id."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = self.start("ui", "--port", str(port))
+
+        def launch(job: str, first: str, last: str) -> str:
+            block = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+            params = {
+                "selector": {**CODE, "jobName": job},
+                "runConfigData": {},
+                "mode": "default",
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in block.items()]},
+            }
+            document = {"query": LAUNCH, "variables": {"params": params}}
+            answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=document, trust_env=False, timeout=60).json()
+            assert "run" in answer["data"]["launchPipelineExecution"], answer
+            return str(answer["data"]["launchPipelineExecution"]["run"]["runId"])
+
+        try:
+            self.wait_for(process, r"Web UI: +http")
+            yield launch
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +17,7 @@ from resources.warehouse import query, view_name
 
 _REST = 2  # times as long as it has read, or it would slow down those it watches
 _SHORTEST_REST_S = 0.005
+_ROUNDS_A_QUERY = 10  # a query reads whole tables; what a writer is at work on is gone meanwhile
 
 Signature = tuple[int, int, int]
 
@@ -39,6 +40,11 @@ def as_page(file: Path) -> None:
     assert file.read_text().rstrip().endswith("</html>"), "has no end"
 
 
+def by_duckdb(lake: Lake, key: str) -> None:
+    """Read all of a table as `nightfold sql` does."""
+    query(lake, f"select * from {view_name(key)}")
+
+
 READERS: dict[str, Callable[[Path], None]] = {".parquet": by_polars, ".json": as_json, ".html": as_page}
 
 
@@ -54,7 +60,7 @@ def changed(place: Path, seen: dict[Path, Signature]) -> Iterator[Path]:
                     yield path
 
 
-def views(data: Path) -> Iterator[tuple[Lake, str] | None]:
+def tables(data: Path) -> Iterator[tuple[Lake, str] | None]:
     """Name one stored table after another, without end; None where there is none yet."""
     while True:
         lakes = [Lake(str(folder), "month", data / "locks") for folder in data.glob("*/lake")]
@@ -68,13 +74,13 @@ class Watch:
         self.reads: Counter[str] = Counter()
         self.faults: list[str] = []
 
-    def see(self, kind: str, what: object, read: Callable[[], object]) -> None:
+    def see(self, read: Callable[..., None], *what: object) -> None:
         """Read, and note whatever a reader may meet."""
-        self.reads[kind] += 1
+        self.reads[read.__name__] += 1
         try:
-            read()
+            read(*what)
         except Exception as error:
-            self.faults.append(f"{kind} of {what}: {error!r}")
+            self.faults.append(f"{read.__name__} {' '.join(map(str, what))}: {error!r}")
 
 
 def main(data: Path) -> None:
@@ -82,17 +88,16 @@ def main(data: Path) -> None:
     stop, watch = threading.Event(), Watch()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     seen: dict[Path, Signature] = {}
-    every = views(data)
-    while not stop.is_set():
+    table = tables(data)
+    for number in count():
         began = time.monotonic()
         for place in data.glob("*"):
             for path in changed(place, seen):
-                reader = READERS[path.suffix]
-                watch.see(reader.__name__, path, lambda: reader(path))
-        if (view := next(every)) is not None:
-            lake, key = view
-            watch.see("by_duckdb", key, lambda: query(lake, f"select * from {view_name(key)}"))
-        stop.wait(max(_SHORTEST_REST_S, _REST * (time.monotonic() - began)))
+                watch.see(READERS[path.suffix], path)
+        if number % _ROUNDS_A_QUERY == 0 and (found := next(table)) is not None:
+            watch.see(by_duckdb, *found)
+        if stop.wait(max(_SHORTEST_REST_S, _REST * (time.monotonic() - began))):
+            break
     sys.stdout.write(json.dumps({"reads": watch.reads, "faults": watch.faults}))
 
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,23 +66,38 @@ FAULTS = {
 }
 
 
+@pytest.fixture
+def ingest(nightfold: Callable[..., tuple[int, str]]) -> Callable[..., str]:
+    """Backfill `ingest` from the command line; return its error, which is one line and the last, or nothing."""
+
+    def run(deployment: Any) -> str:
+        code, said = nightfold(deployment, "backfill", "--layer", "ingest")
+        last = said.splitlines()[-1]
+        assert (code, said.count("error:"), last.startswith("error: ")) in {(0, 0, False), (1, 1, True)}, said
+        assert "Traceback" not in said
+        return last if code else ""
+
+    return run
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_archive_that_fails_in_the_middle_leaves_what_came_before_and_is_resumed(deploy, server, waits, fault):
+def test_an_archive_that_fails_in_the_middle_leaves_what_came_before_and_is_resumed(
+    deploy, server, waits, ingest, fault
+):
     replies, message = FAULTS[fault]
     archive = {"source": {"kind": "binance_archive", "url": server.address}, "symbols": ["AAAUSDT"]}
     deployment = deploy({**archive, "end": "2024-04-01"}, experiments={})
     for month in MONTHS:
         server.files[FEBRUARY.replace("2024-02", month)] = month_file(month)
     server.plan(FEBRUARY, *replies(server.answer))
-    with deployment.workshop() as workshop:
-        with pytest.raises(RuntimeError, match=rf"^ingest failed: .*AAAUSDT.*2024-02.*{message}"):
-            workshop.backfill("ingest")
-        assert rows(deployment) == {"2024-01-01": 744}
-        assert list(deployment.lake.rglob("*.part")) == []
-        before = len(server.requests)
-        workshop.backfill("ingest")
+    assert re.match(rf"error: ingest failed: .*AAAUSDT.*2024-02.*{message}", ingest(deployment))
+    assert rows(deployment) == {"2024-01-01": 744}
+    assert list(deployment.lake.rglob("*.part")) == []
+    before, asked = deployment.files(), len(server.requests)
+    assert ingest(deployment) == ""
+    assert before.items() <= deployment.files().items()
     assert rows(deployment) == {f"{month}-01": count for month, count in MONTHS.items()}
-    assert [path for path in server.paths()[before:] if "2024-01" in path] == []
+    assert [path for path in server.paths()[asked:] if "2024-01" in path] == []
     assert "429" not in message or waits == [7.0] * (ATTEMPTS - 1)
 
 
@@ -109,21 +126,37 @@ def exchange(server: Any) -> list[datetime]:
     return asked
 
 
-def test_an_exchange_that_fails_in_the_middle_is_asked_again_only_for_what_is_missing(deploy, server, exchange, site):
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (503, b"overloaded", r"does not answer: .*503.* Gave up after 5 attempts"),
+        (429, b'{"code": -1003, "msg": "Too many requests."}', r"does not answer: .*429.* Gave up after 5 attempts"),
+        (200, b"<html>hello</html>", "answered with what is no list of bars: <html>hello</html>"),
+        (200, b"", "answered with what is no list of bars"),
+        (200, b"[]", "delivered no 1h bars of AAAUSDT from 2024-02-01 to 2024-03-01; check the symbol"),
+    ],
+)
+def test_an_exchange_that_fails_in_the_middle_is_asked_again_only_for_what_is_missing(
+    deploy, server, exchange, site, waits, ingest, status, body, message
+):
     source = {"kind": "exchange", "exchange": "binance", "url": server.address}
     deployment = deploy({"source": source, "symbols": ["AAAUSDT"], "end": "2024-04-01"}, experiments={})
     outside = site(deployment.folder)
-    good = server.pages[KLINES]
-    server.pages[KLINES] = lambda query: good(query) if len(exchange) == 0 else server.answer(503, b"overloaded")
-    with deployment.workshop() as workshop:
-        with pytest.raises(RuntimeError, match=r"`raw_bars` of AAAUSDT 2024-02-01 from `exchange-binance`: .*503"):
-            workshop.backfill("ingest")
-        assert rows(deployment) == {"2024-01-01": 744}
-        assert outside.recorded("raw_bars") == set(), "Dagster records the partitions of a step when it ends"
-        server.pages[KLINES] = good
-        exchange.clear()
-        workshop.backfill("ingest")
+    good, bad = server.pages[KLINES], server.answer(status, body, {"Retry-After": "7"} if status == 429 else {})
+    server.pages[KLINES] = lambda query: bad if exchange else good(query)
+    said = ingest(deployment)
+    assert re.match(
+        rf"error: ingest failed: `raw_bars` of AAAUSDT 2024-02-01 from `exchange-binance`: .*{message}", said
+    )
+    assert status != 429 or waits == [7.0] * (ATTEMPTS - 1)
+    assert rows(deployment) == {"2024-01-01": 744}
+    assert outside.recorded("raw_bars") == set(), "Dagster records the partitions of a step when it ends"
+    before = deployment.files()
+    server.pages[KLINES] = good
+    exchange.clear()
+    assert ingest(deployment) == ""
     last_of_january = START + 743 * HOUR
     assert exchange == [last_of_january, START + 744 * HOUR, START + (744 + 696) * HOUR]
+    assert before.items() <= deployment.files().items()
     assert rows(deployment) == {f"{month}-01": count for month, count in MONTHS.items()}
     assert outside.recorded("raw_bars") == {f"{month}-01|AAAUSDT" for month in MONTHS}

@@ -51,22 +51,22 @@ def test_a_write_without_room_names_its_file_and_harms_nothing(deploy, finished,
     assert deployment.files() == {**bars, "lake.json": deployment.files()["lake.json"]}
 
 
-def test_a_full_disk_is_told_and_with_room_the_same_command_goes_on(deploy, finished, site, small_disk):
-    full, made = site(deploy(experiments={}).folder), site(finished.folder).lake_files()
+def test_a_full_disk_is_told_and_with_room_the_same_command_goes_on(deploy, finished, site, nightfold, small_disk):
+    deployment, made = deploy(experiments={}), site(finished.folder).lake_files()
+    full = site(deployment.folder)
     (full.folder / "data").symlink_to(small_disk)
-    full.command("backfill", "--layer", "ingest")
+    assert nightfold(deployment, "backfill", "--layer", "ingest")[0] == 0
     process = full.start("backfill", "--layer", "research")
     said, _ = process.communicate()
     assert process.returncode == 1
-    assert re.search(
-        r"^error: .*(cannot be kept|could not be written): .*; ?make room or mend access", said, re.MULTILINE
-    )
+    message = r"error: .*(cannot be kept|could not be written): .*; ?make room or mend access.*"
+    assert re.fullmatch(message, said.splitlines()[-1]), said
     assert "Traceback" not in said
     stored = full.lake_files()
     assert {name for name in made if "bars/" in name} <= set(stored)
     assert stored.items() <= made.items()
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
-    full.command("backfill", "--layer", "research")
+    assert nightfold(deployment, "backfill", "--layer", "research")[0] == 0
     data = re.compile(r"(raw_bars|bars|features|labels)/|lake.json")
     assert full.lake_files() == {name: digest for name, digest in made.items() if data.match(name)}
     assert full.run_states() == {"SUCCESS": 2, "FAILURE": 1}

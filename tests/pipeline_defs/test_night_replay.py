@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError
@@ -121,6 +122,19 @@ def test_a_night_again_makes_nothing_but_its_reports(replayed, tmp_path):
     assert again == ["weekly_evaluate", "daily_evaluate"]
     assert ours.files() == before
     assert told[-1] == "Everything up to 2024-02-04 00:10 was there."
+
+
+def test_an_experiment_whose_first_as_of_is_long_past_begins_with_its_first_night(deploy):
+    """Rows of the month before that night have no model: predictions are null there, and no account trades them."""
+    one = {"symbols": ["AAAUSDT"], "models": {"class_frequencies": None}, "retrain": "day"}
+    ours = deploy(universe={"symbols": ["AAAUSDT"], "end": None}, experiments={"late": one})
+    for day in (20, 21):
+        with ours.workshop(datetime(2024, 2, day, 0, 10, tzinfo=UTC)) as workshop:
+            workshop.night()
+    rows = pl.read_parquet(ours.lake / "late/predictions/symbol=AAAUSDT/2024-02-01.parquet")
+    assert rows.drop_nulls("as_of")["open_time"].min() == datetime(2024, 2, 20, tzinfo=UTC)
+    (equity,) = (ours.lake / "late/backtest").rglob("equity.parquet")
+    assert pl.read_parquet(equity)["close_time"].min() == datetime(2024, 2, 20, 1, tzinfo=UTC)
 
 
 def test_a_layer_that_fails_stops_the_night_and_is_told(deploy, caplog):

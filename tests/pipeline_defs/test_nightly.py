@@ -319,6 +319,15 @@ def test_an_experiment_is_reported_once_it_has_predicted_for_a_day(stage, scratc
     assert evaluate(ours.night(2024, 2, 4)) == [Step("e_evaluate")]
 
 
+def test_an_experiment_on_day_bars_is_reported_once_it_has_predicted_two(stage, scratch):
+    ours = stage({"name": "e", "first_as_of": "2024-02-03"}, intervals=["1d"])
+    ours.put_ensemble(scratch, "e", "2024-02-03")
+    ours.put("e/predictions", at(2024, 2, 4), start=at(2024, 2, 1))
+    assert evaluate(ours.night(2024, 2, 4)) == []
+    ours.put("e/predictions", at(2024, 2, 5), start=at(2024, 2, 1))
+    assert evaluate(ours.night(2024, 2, 5)) == [Step("e_evaluate")]
+
+
 # ---------------------------------------------------------------------- the order of a night
 
 

@@ -1,6 +1,5 @@
-"""The small picture is a PNG, the same each time, and carries its own bytes."""
+"""The small picture is a PNG, and the same each time."""
 
-import base64
 import io
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,7 +7,7 @@ from itertools import pairwise
 from PIL import Image
 
 from nightfold.tearsheet.page import TearsheetInput
-from nightfold.tearsheet.preview import SIZE, equity_markdown, equity_png
+from nightfold.tearsheet.preview import SIZE, equity_png
 
 MakeReport = Callable[..., TearsheetInput]
 
@@ -46,10 +45,3 @@ def test_a_simulated_market_is_written_on_it(make_report: MakeReport) -> None:
 
 def test_one_flat_day_is_drawn(make_report: MakeReport) -> None:
     assert picture(make_report(days=1, n_trades=0)).size == SIZE
-
-
-def test_markdown_carries_the_picture(make_report: MakeReport) -> None:
-    report = make_report()
-    text = equity_markdown({"Strategy": report.daily}, is_simulated=True)
-    data = text.removeprefix("![Worth of 1 put in at the start](data:image/png;base64,").removesuffix(")")
-    assert base64.b64decode(data) == equity_png({"Strategy": report.daily}, is_simulated=True)

@@ -1,0 +1,152 @@
+"""What the UI shows of each asset, in a deployment whose line has been made."""
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.markdown import markdown_table, plotted, preview
+from nightfold.schema import BARS
+
+pytestmark = pytest.mark.xdist_group("line")
+
+LAYERS = {
+    "exchange": "market_data",
+    "raw_bars": "market_data",
+    "bars": "market_data",
+    "features": "features",
+    "labels": "labels",
+    "splits": "train",
+    "class_frequencies": "train",
+    "logistic_regression": "train",
+    "ensemble": "train",
+    "predictions": "predict",
+    "backtest": "evaluate",
+    "tearsheet": "evaluate",
+}
+WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet"}
+SHOWN = {
+    "raw_bars": {"dagster/row_count", "first", "last", "source", "fetched", "preview"},
+    "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outlier", "preview"},
+    "features": {"dagster/row_count", "incomplete_rows", "preview"},
+    "labels": {"dagster/row_count", "balance"},
+    "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
+    "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "seconds", "validation", "mlflow_run"},
+    "ensemble": {"log_loss", "scores", "seconds"},
+    "predictions": {"dagster/row_count", "predicted_rows", "preview"},
+    "backtest": {"sharpe_ratio", "turnover", "trades", "rows", "scores", "seconds"},
+    "tearsheet": {"tearsheet", "equity", "gates", "gates_passed", "sharpe_ratio"},
+}
+INLINE_LETTERS = 1000
+
+
+@pytest.fixture(scope="module")
+def nodes(finished):
+    definitions, _ = finished.build()
+    graph = definitions.resolve_asset_graph()
+    return {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
+
+
+@pytest.fixture(scope="module")
+def shown(finished):
+    """Return the metadata of an asset's latest event."""
+    with finished.entered(), dg.DagsterInstance.from_config(str(finished.folder)) as instance:
+
+        def ask(key):
+            event = instance.get_latest_materialization_event(dg.AssetKey(key.split("/")))
+            return event.asset_materialization.metadata
+
+        yield ask
+
+
+def stage(key):
+    return key.rpartition("/")[2]
+
+
+def test_every_asset_tells_group_owner_kinds_and_layer(nodes):
+    for key, node in nodes.items():
+        experiment, _, name = key.rpartition("/")
+        tags = {tag: value for tag, value in node.tags.items() if not tag.startswith("dagster/")}
+        assert tags == {"layer": LAYERS[name], **({"experiment": experiment} if experiment else {})}
+        assert node.group_name == (experiment or LAYERS[name])
+        assert node.description.endswith("."), key
+        assert node.owners == ["team:nightfold"]
+        assert 1 <= len(node.kinds) <= 3, key
+
+
+def test_every_table_tells_what_each_of_its_columns_means(nodes):
+    for key, node in nodes.items():
+        schema = node.metadata.get("dagster/column_schema")
+        assert (schema is None) == (stage(key) in WITHOUT_COLUMNS), key
+        for column in [] if schema is None else schema.schema.columns:
+            assert column.description.endswith("."), (key, column.name)
+            assert "time_unit" not in column.type, (key, column.name)
+
+
+def test_the_columns_shown_of_stored_folders_are_those_of_their_files(nodes, finished):
+    def columns(key):
+        return [column.name for column in nodes[key].metadata["dagster/column_schema"].schema.columns]
+
+    files = sorted((finished.lake / "single/backtest").rglob("*.parquet"))
+    stored = {f"{file.stem}.{name}" for file in files for name in pl.read_parquet_schema(file)}
+    assert len(files) == 7
+    assert set(columns("single/backtest")) == stored
+    (validation, *_) = (finished.lake / "single/logistic_regression").rglob("validation.parquet")
+    assert columns("single/logistic_regression") == list(pl.read_parquet_schema(validation))
+
+
+def test_the_exchange_can_be_observed(nodes):
+    assert nodes["exchange"].is_observable
+    assert not nodes["exchange"].is_materializable
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_materialization_shows_its_figures_and_a_preview(nodes, shown, name):
+    for key in (key for key in nodes if stage(key) == name):
+        metadata = shown(key)
+        assert metadata.keys() >= SHOWN[name], key
+        short = [entry.md_str for entry in metadata.values() if isinstance(entry, dg.MarkdownMetadataValue)]
+        if name != "features":
+            assert all(0 < len(text) < INLINE_LETTERS for text in short), key
+
+
+def test_the_tearsheet_links_its_page_and_shows_its_curve(shown, finished):
+    (reports,) = (finished.folder / "data").glob("*/reports")
+    metadata = shown("single/tearsheet")
+    assert metadata["tearsheet"] == dg.MetadataValue.url("/reports/single/tearsheet.html")
+    address = metadata["equity"].md_str.partition("](")[2].rstrip(")")
+    assert address.startswith("/reports/single/tearsheet.png?")
+    assert (reports / "single/tearsheet.png").read_bytes().startswith(b"\x89PNG")
+    assert "| Sharpe ratio |" in metadata["gates"].md_str
+
+
+def test_a_preview_stands_upright_with_the_last_rows():
+    rows = pl.DataFrame(
+        {
+            "symbol": ["BTCUSDT"] * 4,
+            "open_time": pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 4), "1d", eager=True),
+            "close": [1.0, 42000.25, None, 1 / 3],
+            "venue": ["a", "b", "c|d", "e"],
+        }
+    )
+    assert preview(rows).splitlines() == [
+        "|  | 2024-01-02 00:00 | 2024-01-03 00:00 | 2024-01-04 00:00 |",
+        "| --- | --- | --- | --- |",
+        "| close | 42000.25 | – | 0.33333333 |",
+        "| venue | b | c\\|d | e |",
+    ]
+
+
+def test_a_preview_of_no_rows_still_names_the_columns():
+    assert preview(BARS.empty()).splitlines()[:3] == ["|  |", "| --- |", "| open |"]
+
+
+def test_a_table_has_as_many_decimals_as_asked():
+    frame = pl.DataFrame({"name": ["x"], "value": [1 / 3], "count": [2]})
+    assert markdown_table(frame, digits=2).splitlines()[-1] == "| x | 0.33 | 2 |"
+
+
+def test_figures_that_are_plotted_are_known_and_short():
+    assert plotted({"sharpe_ratio": 3.8860031648, "calmar_ratio": None, "length": 11}) == {
+        "sharpe_ratio": 3.886,
+        "length": 11,
+    }

@@ -1,0 +1,136 @@
+"""From predictions to an account and scores: where it begins, what a barrier is worth, what is not known yet."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nightfold.errors import ConfigError
+from nightfold.evaluation import SCORES, BacktestRange, evaluate, scale_costs
+from nightfold.experiment import Experiment
+from nightfold.labels.table import LabelSet
+from nightfold.schema import TIME
+
+START = datetime(2024, 3, 4, tzinfo=UTC)
+BARS = 600
+HORIZON = 4
+SHARES = {("pooled", "2024-03-04", HORIZON): [0.3, 0.4, 0.3]}
+
+
+def experiment(**settings):
+    return Experiment.model_validate(
+        {
+            "name": "e",
+            "first_as_of": "2024-03-04",
+            "target": {"horizons": [HORIZON]},
+            "models": {"class_frequencies": None},
+            "strategy": {"horizon": HORIZON},
+            "costs": {"taker_fee_bps": 0, "maker_fee_bps": 0, "half_spread_bps": 0, "slippage_bps": 0},
+            **settings,
+        }
+    )
+
+
+def bars():
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.001, BARS)))
+    opened = np.append(100.0, close[:-1])
+    return pl.DataFrame(
+        {
+            "symbol": "A",
+            "open_time": pl.Series([START + n * timedelta(minutes=5) for n in range(BARS)], dtype=TIME),
+            "open": opened,
+            "high": np.maximum(opened, close),
+            "low": np.minimum(opened, close),
+            "close": close,
+            "volume": 1.0,
+        }
+    )
+
+
+def predictions(spoken_from=0, up=0.6):
+    """Every bar says the same; the first ones were made by nobody."""
+    known = pl.int_range(pl.len()) >= spoken_from
+    said = {"p_down": 0.9 - up, "p_flat": 0.1, "p_up": up}
+    return (
+        bars()
+        .select("symbol", "open_time")
+        .with_columns(
+            pl.when(known).then(pl.lit(START).cast(TIME)).alias("as_of"),
+            pl.lit(0.001).alias("volatility"),
+            *(
+                pl.when(known).then(value).alias(f"{who}{side}_{HORIZON}")
+                for side, value in said.items()
+                for who in ("", "class_frequencies_")
+            ),
+        )
+    )
+
+
+def labels(known=BARS):
+    number = pl.int_range(pl.len())
+    return (
+        bars()
+        .select("symbol", "open_time")
+        .with_columns(pl.when(number < known).then(number % 3 - 1).cast(pl.Int8).alias(f"label_{HORIZON}"))
+    )
+
+
+def worth(said, label_set=None, known=BARS, **settings):
+    chosen = label_set or LabelSet(horizons=[HORIZON])
+    return evaluate(experiment(**settings), chosen, bars(), said, labels(known), SHARES, BacktestRange())
+
+
+def test_an_account_begins_with_the_first_bar_that_has_a_model():
+    """Models came into force in the middle of the stored predictions: an experiment's first night, a later backfill."""
+    result = worth(predictions(spoken_from=300))
+    begins = bars()["open_time"][300]
+    assert result.equity["close_time"][0] == begins + timedelta(minutes=5)
+    assert result.fills["time"][0] == begins + timedelta(minutes=5)
+    assert result.daily["day"][0] == begins.date()
+    assert result.scores["rows"].to_list() == [BARS - 300] * 2
+
+
+def test_a_range_in_which_no_model_was_in_force_is_refused_with_the_way_out():
+    with pytest.raises(ConfigError, match="no model was in force at any bar of the range; backfill `train`"):
+        worth(predictions(spoken_from=BARS))
+
+
+def test_a_barrier_is_worth_its_distance_whatever_the_unit_of_the_label_set():
+    """At h = 4 a width is two volatilities of .001; .6 against .3 of .8 widths, .0016, is worth 4.8 basis points."""
+    in_horizons = LabelSet(horizons=[HORIZON], upper=0.8, lower=0.8)
+    in_bars = LabelSet(horizons=[HORIZON], scale="bar", upper=1.6, lower=1.6)
+    too_near = LabelSet(horizons=[HORIZON], scale="bar", upper=0.8, lower=0.8)
+    strategy = {"horizon": HORIZON, "min_edge_bps": 4.7, "exit": "barrier"}
+    first, second = (worth(predictions(), each, strategy=strategy) for each in (in_horizons, in_bars))
+    assert first.fills.height > 10
+    assert first.fills.equals(second.fills)
+    assert worth(predictions(), too_near, strategy=strategy).fills.is_empty()
+
+
+def test_labels_that_are_not_known_are_not_scored():
+    scores = worth(predictions(), known=200).scores
+    assert scores.schema == SCORES
+    assert scores["rows"].to_list() == [200.0, 200.0]
+    assert worth(predictions(), known=0).scores.equals(pl.DataFrame(schema=SCORES))
+
+
+def test_a_score_stands_beside_the_log_loss_of_the_training_shares():
+    scores = worth(predictions()).scores
+    counted = -(np.log(0.3) + np.log(0.4) + np.log(0.3)) / 3  # each class comes in a third of the rows
+    said = -(np.log(0.3) + np.log(0.1) + np.log(0.6)) / 3
+    assert scores["log_loss_class_frequencies"].to_list() == pytest.approx([counted, counted])
+    assert scores["log_loss"].to_list() == pytest.approx([said, said])
+
+
+def test_costs_are_scaled_but_for_delay_and_funding():
+    costs = experiment(costs={"taker_fee_bps": 5, "minimum_fee": 1, "latency_bars": 2, "funding_rate": 0.001}).costs
+    doubled = scale_costs(costs, 2.0)
+    assert (doubled.taker_fee_bps, doubled.minimum_fee) == (10, 2)
+    assert (doubled.latency_bars, doubled.funding_rate) == (2, 0.001)
+
+
+def test_run_choices_name_themselves_and_the_usual_ones_are_full():
+    assert BacktestRange().id == "full"
+    assert len(BacktestRange(cost_scale=2.0).id) == 16
+    assert BacktestRange(start="2024-03").id != BacktestRange(start="2024-04").id
