@@ -7,38 +7,41 @@ import dagster as dg
 import polars as pl
 
 from assets.keys import asset_key, data_key
+from assets.leaks import function_check, leak_check
 from assets.markdown import markdown_table
-from assets.stored import last_open_time
+from assets.stored import last_open_time, latest_window
 from nightfold.bars.quality import completeness
-from nightfold.errors import LakeError, SchemaError
-from nightfold.features.audit import audit_features, differing_features
-from nightfold.features.catalog import FEATURES
-from nightfold.features.compute import compute_features
-from nightfold.features.select import max_lookback
-from nightfold.features.table import features_table
+from nightfold.errors import SchemaError
+from nightfold.features.table import features_table, table_name
 from nightfold.interval import Interval, duration, last_close
 from nightfold.labels.table import LabelSet, label_balance, label_columns
 from nightfold.schema import BARS, KEY, Table
 from nightfold.universe import Universe
-from nightfold.window import Window, midnight
+from nightfold.window import midnight
 from resources.lake import Lake
 
 _FRESH = timedelta(hours=25)
-_AUDITED_BARS = 2_000
 _HOUR = timedelta(hours=1)
 _MINIMUM_CLASS_SHARE = 0.02
 
 
-def data_checks(universe: Universe, interval: Interval, label_sets: list[LabelSet]) -> list[dg.AssetChecksDefinition]:
-    """Make the checks of one interval's data assets."""
-    bars, features = (data_key(universe, name, interval) for name in ("bars", "features"))
+def data_checks(
+    universe: Universe, interval: Interval, sets: list[str], label_sets: list[LabelSet]
+) -> list[dg.AssetChecksDefinition]:
+    """Make the checks of one interval's data assets: bars, sets of features, label sets."""
+    bars = data_key(universe, "bars", interval)
     checks = [
         schema_check(universe, bars, BARS),
         completeness_check(universe, bars, interval),
         freshness_check(universe, bars, interval),
-        schema_check(universe, features, features_table()),
-        leak_check(universe, features, bars, interval),
     ]
+    for chosen in sets:
+        key = data_key(universe, table_name(chosen), interval)
+        checks += [
+            schema_check(universe, key, features_table(chosen)),
+            leak_check(universe, key, interval, chosen),
+            function_check(universe, key, interval, chosen),
+        ]
     for label_set in label_sets:
         key = data_key(universe, label_set.name, interval)
         checks += [
@@ -53,7 +56,7 @@ def schema_check(universe: Universe, key: str, table: Table) -> dg.AssetChecksDe
 
     @dg.asset_check(asset=asset_key(key), name="schema", description=f"Stored rows keep `{table.name}`.")
     def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        window, frame = _latest(lake, key, universe)
+        window, frame = latest_window(lake, key, universe)
         try:
             table.validate(frame)
         except SchemaError as error:
@@ -111,35 +114,6 @@ def freshness_check(universe: Universe, key: str, interval: Interval) -> dg.Asse
     return check
 
 
-def leak_check(universe: Universe, key: str, bars_key: str, interval: Interval) -> dg.AssetChecksDefinition:
-    """Recompute every feature with its future cut off and with its lookback alone, and compare the stored values."""
-
-    @dg.asset_check(
-        asset=asset_key(key),
-        name="leaks",
-        description="No feature moves when its future is cut off, none needs more than its lookback, and what is "
-        "stored is what the stored bars give.",
-    )
-    def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        _, stored = _latest(lake, key, universe)
-        symbol, reach = stored["symbol"][0], (max_lookback(FEATURES) + _AUDITED_BARS) * duration(interval)
-        last: datetime = stored.filter(symbol=symbol).select(pl.col("open_time").max()).item()
-        bars = lake.require(bars_key, [symbol], last - reach, last + duration(interval))
-        audit = audit_features(bars, interval=interval)
-        faults = audit.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback"))
-        differing = differing_features(stored, compute_features(bars, interval=interval)[-_AUDITED_BARS:])
-        return dg.AssetCheckResult(
-            passed=faults.is_empty() and not differing,
-            metadata={
-                "features": audit.height,
-                "faults": dg.MetadataValue.md(markdown_table(faults if faults.height else audit.head(10))),
-                "stored_values_differ": ", ".join(differing) or "none",
-            },
-        )
-
-    return check
-
-
 def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: Interval) -> dg.AssetChecksDefinition:
     """See that each class of each horizon occurs."""
 
@@ -149,7 +123,7 @@ def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: I
         description=f"Each class of each horizon has at least {_MINIMUM_CLASS_SHARE:.0%} of the known labels.",
     )
     def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        window, frame = _latest(lake, key, universe)
+        window, frame = latest_window(lake, key, universe)
         balance = label_balance(frame, label_set, interval)
         rarest = balance.select(pl.min_horizontal("down", "flat", "up").min()).item()
         return dg.AssetCheckResult(
@@ -159,15 +133,6 @@ def balance_check(universe: Universe, key: str, label_set: LabelSet, interval: I
         )
 
     return check
-
-
-def _latest(lake: Lake, key: str, universe: Universe) -> tuple[Window, pl.DataFrame]:
-    """Latest stored window that has rows, with them."""
-    for window in reversed(lake.partitions(key, universe.symbols)):
-        frame = lake.require(key, universe.symbols, window.start, window.end)
-        if frame.height:
-            return window, frame
-    raise LakeError(f"the lake has no rows of `{key}`; materialize it first.")
 
 
 def _hours(age: timedelta | None) -> float | None:

@@ -2,6 +2,11 @@
 
 from datetime import datetime
 
+import polars as pl
+
+from nightfold.errors import LakeError
+from nightfold.universe import Universe
+from nightfold.window import Window
 from resources.lake import Lake
 
 
@@ -13,3 +18,18 @@ def last_open_time(lake: Lake, key: str, symbol: str) -> datetime | None:
             last: datetime = stored["open_time"].max()  # type: ignore[assignment]  # a time column's maximum
             return last
     return None
+
+
+def latest_window(lake: Lake, key: str, universe: Universe) -> tuple[Window, pl.DataFrame]:
+    """Latest stored window that has rows, with them.
+
+    Raises
+    ------
+    LakeError
+        If no window has rows.
+    """
+    for window in reversed(lake.partitions(key, universe.symbols)):
+        frame = lake.require(key, universe.symbols, window.start, window.end)
+        if frame.height:
+            return window, frame
+    raise LakeError(f"the lake has no rows of `{key}`; materialize it first.")

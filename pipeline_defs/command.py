@@ -1,19 +1,17 @@
-"""The `nightfold` command: run, backfill, nightly, ui, open, sql, experiments."""
+"""The `nightfold` command: run, backfill, nightly, ui, open, sql, universe, experiments, audit."""
 
 import json
 import sys
 import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from nightfold.errors import ConfigError, NightfoldError
+from nightfold.errors import ConfigError
+from pipeline_defs.audit_command import app as audit_app
+from pipeline_defs.console import OUT, reported
 
 app = typer.Typer(
     name="nightfold",
@@ -24,9 +22,7 @@ app = typer.Typer(
 )
 experiments_app = typer.Typer(help="List (the default), check and describe experiment files.")
 app.add_typer(experiments_app, name="experiments")
-
-OUT = Console(soft_wrap=True, highlight=False)
-ERRORS = Console(stderr=True, soft_wrap=True, highlight=False)
+app.add_typer(audit_app, name="audit")
 
 From = Annotated[str | None, typer.Option("--from", help="First month, day or time, UTC: 2024-01 or 2024-01-15.")]
 To = Annotated[str | None, typer.Option("--to", help="Last month or day, included: 2024-06 or 2024-06-30.")]
@@ -42,7 +38,7 @@ def run(
     from pipeline_defs.workshop import Workshop
 
     started = time.monotonic()
-    with _reported(), Workshop.open(OUT.print) as workshop:
+    with reported(), Workshop.open(OUT.print) as workshop:
         page = workshop.run_line(workshop.environment.experiment(experiment).name)
     OUT.print(f"\nDone in {time.monotonic() - started:.0f} s.")
     OUT.print(f"Tearsheet: {page}")
@@ -63,7 +59,7 @@ def backfill(
     """Make a range of partitions of one layer, for any subset of symbols."""
     from pipeline_defs.workshop import Workshop
 
-    with _reported(), Workshop.open(OUT.print) as workshop:
+    with reported(), Workshop.open(OUT.print) as workshop:
         workshop.backfill(layer, start, to, _names(symbols), experiment, force=force)
 
 
@@ -73,7 +69,7 @@ def nightly(now: Now = None) -> None:
     from nightfold.window import parse_moment
     from pipeline_defs.workshop import Workshop
 
-    with _reported():
+    with reported():
         moment = None if now is None else parse_moment(now, "now")
         with Workshop.open(OUT.print, moment) as workshop:
             workshop.night()
@@ -85,7 +81,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=6
     from pipeline_defs.ui import check_port, run_ui
     from resources.environments import PROJECT, load_environment, prepare_dagster_home
 
-    with _reported():
+    with reported():
         check_port(port)
         environment = load_environment()
         home = prepare_dagster_home(environment)
@@ -100,7 +96,7 @@ def open_report(
     """Open an experiment's tearsheet in the browser."""
     from resources.environments import load_environment
 
-    with _reported():
+    with reported():
         environment = load_environment()
         name = environment.experiment(experiment).name
         page = environment.reports / name / "tearsheet.html"
@@ -121,7 +117,7 @@ def sql(
     from resources.environments import load_environment
     from resources.warehouse import query
 
-    with _reported():
+    with reported():
         frame = query(load_environment().lake, statement)
         if output == "csv":
             sys.stdout.write(frame.write_csv())
@@ -139,7 +135,7 @@ def universe() -> None:
     """Show symbols, range and source as they are understood, and what the lake holds."""
     from resources.environments import load_environment
 
-    with _reported():
+    with reported():
         environment = load_environment()
         settings = environment.universe
         OUT.print(f"source    {environment.source.slug}")
@@ -164,7 +160,7 @@ def list_experiments() -> None:
     """List the experiments of this deployment."""
     from resources.environments import load_environment
 
-    with _reported():
+    with reported():
         for name, experiment in load_environment().experiments.items():
             OUT.print(
                 f"{name}: {', '.join(experiment.models)}; retrain each {experiment.retrain}; {experiment.description}"
@@ -177,7 +173,7 @@ def check_experiment(file: Annotated[Path, typer.Argument(help="A YAML or JSON f
     from nightfold.configuration import load_experiment
     from resources.environments import load_environment
 
-    with _reported():
+    with reported():
         environment = load_environment()
         found = load_experiment(file, lambda each: each.check_against(environment.universe, environment.label_sets))
         counts = f"{len(found.features.resolve())} features, {len(found.models)} models"
@@ -190,16 +186,6 @@ def print_schema() -> None:
     from nightfold.configuration import experiment_schema
 
     print(json.dumps(experiment_schema(), indent=2))  # noqa: T201  # the answer itself
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Show errors that people can act on as one message, without a traceback."""
-    try:
-        yield
-    except NightfoldError as error:
-        ERRORS.print(f"[bold red]error:[/] {escape(str(error))}", markup=True)
-        raise typer.Exit(1) from error
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -1,6 +1,8 @@
 """The leak audit: features that move when their future does, or that need more bars than they say."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -13,9 +15,13 @@ from nightfold.schema import FLOW, KEY, PRICES
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 TOLERANCE = 1e-6
 """Agreement asked for: this share of the value plus this share of the feature's standard deviation."""
+
+COMPARED = 100
+"""Rows before a cut that are computed without their future."""
 
 
 def audit_features(
@@ -80,29 +86,87 @@ def audit_features(
     )
 
 
-def differing_features(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
-    """Name the features whose values in two tables do not agree on the rows that both have.
+def audit_stored(
+    stored: pl.DataFrame,
+    bars: pl.DataFrame,
+    *,
+    cuts: int = 2,
+    seed: int = 7,
+    interval: Interval | None = None,
+    leader: str | None = None,
+) -> pl.DataFrame:
+    """Hold stored features against what the bars give, also where their future is not known.
+
+    All rows are computed once more. Then, at some of them, the bars that came after are cut off, and replaced by
+    noise: the rows up to there must still come out as they are stored.
 
     Parameters
     ----------
-    left, right
-        ``symbol``, ``open_time`` and the same feature columns.
+    stored
+        ``symbol``, ``open_time`` and columns of catalog features.
+    bars
+        As for `compute_features`: those of the stored rows and, before them, as many as the longest lookback asks for.
+    cuts
+        Points in time to try; each costs two computations over a few hundred rows more than the longest lookback.
+    seed, interval, leader
+        As in `audit_features`.
+
+    Returns
+    -------
+    DataFrame
+        One row a feature that differs: ``feature``, and in how many rows it is ``unlike_bars`` (other bars or other
+        code made it) or ``moved_by_future``.
     """
-    names = [name for name in right.columns if name not in KEY]
-    both = right.join(left.select(*KEY, *names), on=KEY, how="inner", suffix="_left")
-    computed = both.select(names).to_numpy().astype(np.float64)
-    other = both.select(f"{name}_left" for name in names).to_numpy().astype(np.float64)
-    slack = TOLERANCE * np.array([_deviation(column) for column in computed.T])
-    differs = _differs(other, computed, slack).any(axis=0)
-    return [names[place] for place in np.flatnonzero(differs)]
+    features = chosen(name for name in stored.columns if name not in KEY)
+    names = [feature.name for feature in features]
+    random = np.random.default_rng(seed)
+    slack = TOLERANCE * np.array([_deviation(column) for column in _numbers(stored, names).T])
+
+    def differing(known: pl.DataFrame, rows: Callable[[pl.DataFrame], pl.DataFrame]) -> Counts:
+        computed = rows(compute_features(known, features, interval=interval, leader=leader).sort(KEY))
+        both = stored.join(computed, on=KEY, suffix="_again")
+        again = _numbers(both, [f"{name}_again" for name in names])
+        counts: Counts = _differs(again, _numbers(both, names), slack).sum(axis=0)
+        return counts
+
+    unlike, moved = differing(bars, lambda rows: rows), np.zeros(len(names), dtype=np.int64)
+    for cut in _some_rows(stored["open_time"].unique().sort(), cuts, random):
+        near = _around(bars, cut, max(feature.lookback for feature in features))
+        past = (near["open_time"] <= cut).to_numpy()
+        newest = partial(_newest, until=cut)
+        moved += differing(near.filter(past), newest) + differing(_with_noise(near, past, random), newest)
+    table = pl.DataFrame({"feature": names, "unlike_bars": unlike, "moved_by_future": moved})
+    return table.filter(pl.col("unlike_bars") + pl.col("moved_by_future") > 0)
 
 
-def _cut_times(bars: pl.DataFrame, features: Sequence[Feature], cuts: int, random: np.random.Generator) -> list[object]:
+def _newest(rows: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    return rows.filter(pl.col("open_time") <= until).group_by("symbol").tail(COMPARED)
+
+
+def _around(bars: pl.DataFrame, cut: datetime, lookback: int) -> pl.DataFrame:
+    """Bars that `COMPARED` rows up to a cut need, and as many after it."""
+    times = bars["open_time"].unique().sort()
+    row = times.search_sorted(cut)
+    first, last = max(row - COMPARED - lookback, 0), min(row + COMPARED, times.len() - 1)
+    return bars.filter(pl.col("open_time").is_between(times[first], times[last]))
+
+
+def _numbers(frame: pl.DataFrame, names: Sequence[str]) -> Values:
+    return frame.select(names).to_numpy().astype(np.float64)
+
+
+def _some_rows(times: pl.Series, count: int, random: np.random.Generator) -> list[datetime]:
+    rows = random.choice(times.len(), size=min(count, times.len()), replace=False)
+    return [times[int(row)] for row in np.sort(rows)]
+
+
+def _cut_times(
+    bars: pl.DataFrame, features: Sequence[Feature], cuts: int, random: np.random.Generator
+) -> list[datetime]:
     """Points with a future behind them, and the longest lookback before them where there are enough bars."""
     times = bars["open_time"].unique().sort()[:-1]
     first = min(max((feature.lookback for feature in features), default=0), times.len() // 2)
-    rows = random.choice(np.arange(first, times.len()), size=min(cuts, times.len() - first), replace=False)
-    return [times[int(row)] for row in np.sort(rows)]
+    return _some_rows(times[first:], cuts, random)
 
 
 def _with_noise(bars: pl.DataFrame, past: Mask, random: np.random.Generator) -> pl.DataFrame:
@@ -121,21 +185,25 @@ def _needs_more(
     slack: Values,
     values: Callable[[pl.DataFrame, Sequence[Feature]], Values],
 ) -> Mask:
-    """Whether the newest value of some symbol differs when just the bars of the lookback are there."""
+    """Whether the newest value of some symbol differs when just the bars of the lookback are there.
+
+    A symbol that has no bar at the cut is passed over: what the others did then is not among their newest bars.
+    """
     known = bars.with_row_index("row").filter(past)
-    last = known.group_by("symbol").agg(pl.col("row").max()).sort("symbol")["row"].to_numpy()
+    is_newest = pl.col("open_time") == known["open_time"].max()
+    last = known.filter(is_newest).sort("symbol")["row"].to_numpy()
     needs = np.zeros(len(features), dtype=bool)
     for lookback in {feature.lookback for feature in features}:
         group = [i for i, feature in enumerate(features) if feature.lookback == lookback]
         window = known.group_by("symbol", maintain_order=True).tail(lookback + 1)
-        ends = (window["symbol"] != window["symbol"].shift(-1)).fill_null(True).to_numpy()
+        ends = window.select(is_newest).to_series().to_numpy()
         alone = values(window.drop("row"), [features[i] for i in group])[ends]
         needs[group] = _differs(alone, full[last][:, group], slack[group]).any(axis=0)
     return needs
 
 
 def _deviation(column: Values) -> float:
-    known = column[~np.isnan(column)]
+    known = column[np.isfinite(column)]
     return float(known.std()) if known.size else 0.0
 
 

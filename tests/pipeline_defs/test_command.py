@@ -128,3 +128,31 @@ def test_experiments_are_listed_checked_and_described(finished, nightfold):
     schema = json.loads(nightfold(finished, "experiments", "schema")[1])
     assert schema["title"] == "Nightfold experiment"
     assert {"first_as_of", "models", "costs", "gates"} <= set(schema["properties"])
+
+
+def test_audit_features_finds_a_peek_in_a_file_and_clears_the_catalog(finished, tmp_path, nightfold):
+    mine = tmp_path / "mine.py"
+    mine.write_text("def next_move(bars):\n    return bars['close'].log().diff().shift(-1)\n")
+    code, said = nightfold(finished, "audit", "features", "--own", f"{mine}:next_move", "--lookback", "1")
+    assert code == 1
+    assert re.search(r"│ next_move +│ 1 +│ yes ", said)
+    assert "1 features on 1,440 bars, 4 cuts: 1 with a fault." in said
+    code, said = nightfold(finished, "audit", "features", "return*", "log_return_*", "--symbol", "bbb/usdt")
+    assert code == 1
+    assert "feature pattern `return*` is unknown" in said
+    code, said = nightfold(finished, "audit", "features", "log_return_*", "--symbol", "bbb/usdt")
+    assert code == 0
+    assert "none with a fault." in said
+
+
+def test_audit_features_reads_bars_from_a_file_and_asks_for_bars_where_there_are_none(
+    deploy, nightfold, finished, tmp_path
+):
+    ours = deploy()
+    code, said = nightfold(ours, "audit", "features", "log_return_1")
+    assert code == 1
+    assert "the lake has no bars of AAAUSDT; `nightfold backfill --layer ingest` brings them in." in said
+    bars = next((finished.lake / "bars").rglob("*.parquet"))
+    code, said = nightfold(ours, "audit", "features", "log_return_1", "--bars", str(bars))
+    assert code == 0
+    assert re.search(r"│ log_return_1 +│ 1 +│ no ", said)
