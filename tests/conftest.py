@@ -157,7 +157,7 @@ def finished(deploy: Callable[..., Deployment]) -> Deployment:
 
 
 @pytest.fixture
-def nightfold(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+def nightfold() -> Callable[..., tuple[int, str]]:
     """Run a command in a deployment; return its exit code and what it said on both streams."""
     from typer.testing import CliRunner
 
@@ -165,8 +165,6 @@ def nightfold(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]
 
     def run(deployment: Deployment, *arguments: str) -> tuple[int, str]:
         with deployment.entered():
-            monkeypatch.setattr(command, "OUT", command.Console(soft_wrap=True, highlight=False))
-            monkeypatch.setattr(command, "ERRORS", command.Console(stderr=True, soft_wrap=True, highlight=False))
             result = CliRunner().invoke(command.app, arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.output

@@ -137,9 +137,9 @@ def test_audit_features_finds_a_peek_in_a_file_and_clears_the_catalog(finished, 
     assert code == 1
     assert re.search(r"│ next_move +│ 1 +│ yes ", said)
     assert "1 features on 1,440 bars, 4 cuts: 1 with a fault." in said
-    code, said = nightfold(finished, "audit", "features", "return*", "log_return_*", "--symbol", "bbb/usdt")
+    code, said = nightfold(finished, "audit", "features", "nosuch_*", "--symbol", "bbb/usdt")
     assert code == 1
-    assert "feature pattern `return*` is unknown" in said
+    assert "feature pattern `nosuch_*` is unknown" in said
     code, said = nightfold(finished, "audit", "features", "log_return_*", "--symbol", "bbb/usdt")
     assert code == 0
     assert "none with a fault." in said
