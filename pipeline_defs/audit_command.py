@@ -53,7 +53,7 @@ def audit_features_command(
         environment = load_environment()
         chosen: list[Any] = [load_feature(place, lookback) for place in own or []]
         if names or sets or not own:
-            chosen += FeatureSelection(sets=sets or ["default"], patterns=names or []).resolve()
+            chosen += FeatureSelection.model_construct(sets=sets or ["default"], patterns=names or []).resolve()
         bars = _newest_bars(environment, symbol, count) if file is None else pl.read_parquet(file).tail(count)
         found = audit_features(bars, chosen, cuts=cuts, interval=environment.universe.interval)
     faults = found.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback"))
