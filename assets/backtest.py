@@ -32,8 +32,8 @@ class BacktestConfig(BacktestRange, dg.Config):
 def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/backtest`, and return it with its code version."""
     experiment = plan.experiment
-    settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital"})
-    version = plan.version(1, settings, predictions_version)
+    settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital", "first_as_of"})
+    version = plan.version(1, {**settings, "symbols": plan.symbols}, predictions_version)
 
     @dg.asset(
         **plan.common("backtest", "evaluate"),
@@ -75,7 +75,8 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
     end = _end(plan, lake) if choices.end is None else parse_moment(choices.end, "end")
     symbols = plan.symbols
     horizons = plan.experiment.target.horizons
-    labels = ["symbol", "open_time", *(f"label_{horizon}" for horizon in horizons)]
+    own = plan.label_set.own_barriers([plan.experiment.strategy.horizon])
+    labels = ["symbol", "open_time", *(f"label_{horizon}" for horizon in horizons), *own]
     predictions = lake.require(plan.key("predictions"), symbols, start, end)
     with TemporaryDirectory() as scratch:
         shares = _class_shares(plan, lake, Path(scratch))

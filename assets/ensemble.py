@@ -26,6 +26,8 @@ from nightfold.models.metrics import score
 from nightfold.spec import fingerprint
 from resources.lake import Lake
 
+_SHOWN = ("horizon", "member", "log_loss", "macro_f1", "direction_gain")
+
 
 def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/ensemble`, and return it with its code version."""
@@ -46,6 +48,7 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
             with TemporaryDirectory() as scratch:
                 stored = {m: lake.fetch_folder(plan.key(m), place, Path(scratch)) for m in members}
                 versions = {m: str(lake.version(plan.key(m), place)) for m in members}
+                _check_rows(plan, partition, stored)
                 frames = {member: pl.read_parquet(path / VALIDATION) for member, path in stored.items()}
             calibrators, scores = _calibrate(frames, plan.experiment.target.horizons)
             document = {"members": versions, "calibrators": {h: c.model_dump() for h, c in calibrators.items()}}
@@ -59,13 +62,23 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
                         "direction_slope": calibrators[plan.experiment.strategy.horizon].slope,
                     }
                 ),
-                "scores": dg.MetadataValue.md(markdown_table(scores)),
+                "scores": dg.MetadataValue.md(markdown_table(scores.select(_SHOWN))),
                 "progress": f"log loss {blended['log_loss'].item():.4f}",
             }
 
         return plan.store(context, lake, "ensemble", make)
 
     return asset, version
+
+
+def _check_rows(plan: Plan, partition: AsOfPartition, stored: dict[str, Path]) -> None:
+    """Refuse members that were fitted on different rows: one was fitted again after the data changed, another not."""
+    datasets = [load_bundle(path / "bundle").manifest.datasets for path in stored.values()]
+    if any(each != datasets[0] for each in datasets):
+        raise LakeError(
+            f"{', '.join(stored)} as of {partition.window.key} were fitted on different rows; materialize all of them "
+            f"again for this as-of, after `{plan.key('splits')}`."
+        )
 
 
 def _calibrate(
@@ -116,5 +129,11 @@ def load_ensemble(plan: Plan, lake: Lake, universe: str, as_of: str, scratch: Pa
     calibrators = {
         int(horizon): DirectionCalibrator.model_validate(values) for horizon, values in document["calibrators"].items()
     }
+    asked = plan.experiment.target.horizons
+    if not (set(asked) <= set(calibrators) and all(set(each.names) <= set(plan.features) for each in bundles.values())):
+        raise LakeError(
+            f"`{plan.key('ensemble')}` as of {as_of} was made with other horizons or features than the experiment has "
+            f"now; `nightfold backfill --layer train --experiment {plan.name}` makes it again."
+        )
     version = str(lake.version(plan.key("ensemble"), place))
     return InForce(datetime.fromisoformat(f"{as_of}T00:00:00+00:00"), version, bundles, calibrators)

@@ -1,6 +1,6 @@
 """What every asset of an experiment needs to know: names, partitions, versions and the rows behind an as-of."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,17 +10,19 @@ from time import perf_counter
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from assets.keys import OWNER, asset_key, code_version, data_key
 from assets.partitions import IN_ONE_RUN, POOLED, AsOfPartition, as_of_partitions, selected_as_ofs
 from nightfold.experiment import Experiment
-from nightfold.features.select import max_lookback
+from nightfold.features.select import by_set, max_lookback
+from nightfold.features.table import looks_across, table_name
 from nightfold.interval import Interval
 from nightfold.labels.table import LabelSet
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import reach
-from nightfold.training import WEIGHT_COLUMNS, Sample, join_rows, sample
+from nightfold.training import WEIGHT_COLUMNS, Sample, join_features, join_rows, sample
 from nightfold.universe import Universe
 from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
@@ -35,7 +37,7 @@ class Plan:
     universe: Universe
     label_set: LabelSet
     data_versions: Mapping[str, str]
-    """Code versions of `bars`, `features` and `labels` at the experiment's interval."""
+    """Code versions of `bars`, `labels` and each table of features at the experiment's interval."""
 
     @property
     def name(self) -> str:
@@ -56,6 +58,27 @@ class Plan:
     def features(self) -> tuple[str, ...]:
         """Features it uses, in the order models see them."""
         return tuple(self.experiment.features.resolve())
+
+    @cached_property
+    def feature_tables(self) -> dict[str, list[str]]:
+        """Tables its features lie in, each with those of it: `features`, `order_flow`, `cross_asset`."""
+        return {table_name(chosen): names for chosen, names in by_set(self.features).items()}
+
+    @property
+    def inputs(self) -> list[str]:
+        """Data assets that samples and predictions are read from."""
+        return [*self.feature_tables, self.label_set.name]
+
+    @property
+    def input_versions(self) -> list[str]:
+        """Code versions of the inputs."""
+        return [self.data_versions[name] for name in (*self.feature_tables, "labels")]
+
+    @property
+    def watched(self) -> list[str]:
+        """Symbols whose bars it needs: its own, or all where its features look at the others."""
+        across = any(looks_across(chosen) for chosen in by_set(self.features))
+        return self.universe.symbols if across else self.symbols
 
     @property
     def reach(self) -> timedelta:
@@ -96,6 +119,14 @@ class Plan:
             "backfill_policy": IN_ONE_RUN,
         }
 
+    def read_features(self, lake: Lake, symbols: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
+        """``symbol``, ``open_time`` and its features in the order models see them, from all sets it picks from."""
+        tables = {
+            table: lake.require(self.data(table), symbols, start, end, [*KEY, *names])
+            for table, names in self.feature_tables.items()
+        }
+        return join_features(tables, self.features)
+
     def samples(self, lake: Lake, partition: AsOfPartition) -> dict[int, Sample]:
         """Train and validation rows by horizon of one as-of, read from the lake."""
         symbols = self.experiment.members(partition.universe, self.universe.symbols)
@@ -104,7 +135,7 @@ class Plan:
         weighting = self.experiment.target.weighting
         kinds = ("label", "label_end", *([] if weighting == "equal" else [WEIGHT_COLUMNS[weighting]]))
         wanted = [f"{kind}_{h}" for h in horizons for kind in kinds]
-        features = lake.require(self.data("features"), symbols, start, end, [*KEY, *self.features])
+        features = self.read_features(lake, symbols, start, end)
         labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
         rows = join_rows(features, labels, self.features)
         lookback = max(max_lookback(self.features), self.label_set.volatility_bars)

@@ -1,6 +1,6 @@
 """How a lake table appears in the asset graph: a type for its values, and its columns with their meanings."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 import polars as pl
@@ -20,26 +20,25 @@ def frame_type(table: Table, key: str) -> dg.DagsterType:
 
 def table_metadata(table: Table) -> dict[str, dg.MetadataValue]:
     """Column names, types, meanings and constraints, as the UI shows them."""
-    return _schema(_columns(table))
+    return {"dagster/column_schema": _schema(table)}
 
 
 def folder_metadata(tables: Mapping[str, Table]) -> dict[str, dg.MetadataValue]:
-    """Return the same of an asset that is a folder of tables: each column behind its file's name, `trades.profit`."""
-    return _schema(column for file, table in tables.items() for column in _columns(table, f"{file}."))
+    """Return the same of an asset that is a folder of tables, one entry a table."""
+    return {f"columns/{name}": _schema(table) for name, table in tables.items()}
 
 
-def _schema(columns: Iterable[dg.TableColumn]) -> dict[str, dg.MetadataValue]:
-    return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(list(columns)))}
-
-
-def _columns(table: Table, prefix: str = "") -> Iterator[dg.TableColumn]:
-    for name, column in table.columns.items():
-        yield dg.TableColumn(
-            prefix + name,
+def _schema(table: Table) -> dg.MetadataValue:
+    columns = [
+        dg.TableColumn(
+            name,
             type=_type_name(table.dtypes[name]),
             description=column.description,
             constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
+        for name, column in table.columns.items()
+    ]
+    return dg.MetadataValue.table_schema(dg.TableSchema(columns))
 
 
 def _type_name(dtype: pl.DataType) -> str:

@@ -9,7 +9,7 @@ from assets.backtest import backtest
 from assets.checks import data_checks
 from assets.ensemble import ensemble
 from assets.experiment import Plan
-from assets.features import features
+from assets.features import features, wanted_sets
 from assets.keys import data_key
 from assets.labels import labels
 from assets.market_data import exchange_asset, market_data
@@ -18,6 +18,8 @@ from assets.predictions import predictions
 from assets.splits import splits
 from assets.tearsheet import tearsheet
 from nightfold.experiment import Experiment
+from nightfold.features.table import table_name
+from nightfold.labels.searched import data_names, search_names
 from nightfold.labels.table import LabelSet
 from nightfold.universe import Universe
 
@@ -32,6 +34,8 @@ class Line:
     plans: Mapping[str, Plan]
     layers: Mapping[str, Sequence[str]]
     """Layer, or `experiment_layer`, to asset keys: `ingest`, `research`, `baseline_train`, ..."""
+    searches: frozenset[str]
+    """Keys of searches: they are made once a month, and not bar by bar."""
 
 
 def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experiments: Mapping[str, Experiment]) -> Line:
@@ -50,15 +54,17 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
     versions: dict[str, dict[str, str]] = {}
     for interval in universe.intervals:
         market = market_data(universe, interval)
-        made = features(universe, interval, market.version)
+        sets = wanted_sets(universe, interval, experiments.values())
+        made = {table_name(chosen): features(universe, interval, chosen, market.version) for chosen in sets}
         labelled = {name: labels(universe, interval, each, market.version) for name, each in label_sets.items()}
-        assets += [market.raw_bars, market.bars, made.asset, *(each.asset for each in labelled.values())]
-        checks += data_checks(universe, interval, list(label_sets.values()))
+        assets += [market.raw_bars, market.bars, *(each.asset for each in made.values())]
+        assets += [asset for each in labelled.values() for asset in each.assets]
+        checks += data_checks(universe, interval, sets, list(label_sets.values()))
         layers["ingest"] += [data_key(universe, name, interval) for name in ("raw_bars", "bars")]
-        layers["research"] += [data_key(universe, name, interval) for name in ("features", *label_sets)]
+        layers["research"] += [data_key(universe, name, interval) for name in (*made, *data_names(label_sets))]
         versions[interval] = {
             "bars": market.version,
-            "features": made.version,
+            **{name: each.version for name, each in made.items()},
             **{name: each.version for name, each in labelled.items()},
         }
     plans = {}
@@ -68,7 +74,14 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
         plan = Plan(experiment, universe, label_set, {**known, "labels": known[label_set.name]})
         plans[name] = plan
         assets += _experiment_assets(plan, layers)
-    return Line(assets, checks, label_sets, plans, layers)
+    searches = frozenset(
+        data_key(universe, name, interval)
+        for interval in universe.intervals
+        for label_set in label_sets.values()
+        if label_set.is_searched
+        for name in search_names(label_set)
+    )
+    return Line(assets, checks, label_sets, plans, layers, searches)
 
 
 def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.AssetsDefinition]:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from nightfold.schema import KEY
-
 _PREVIEWED = 3
 
 
@@ -14,14 +12,17 @@ def markdown_table(frame: pl.DataFrame, digits: int = 4) -> str:
     return _table(frame.columns, ((_cell(value, f".{digits}f") for value in row) for row in frame.iter_rows()))
 
 
+def upright_table(frame: pl.DataFrame, title: str, spelling: str = ".4f") -> str:
+    """Write few but wide rows the other way round, a line for each column, under the values of the one named."""
+    titles = [title, *(_cell(value, spelling) for value in frame[title])]
+    columns = frame.drop(title).iter_columns()
+    return _table(titles, ([column.name, *(_cell(value, spelling) for value in column)] for column in columns))
+
+
 def preview(frame: pl.DataFrame) -> str:
-    """Write the last rows of a lake table upright as Markdown, a line for each column."""
-    last = frame.tail(_PREVIEWED)
-    values = last.drop(KEY)
-    times = [f"{moment:%Y-%m-%d %H:%M}" for moment in last["open_time"]]
-    return _table(
-        ["", *times], ([column.name, *(_cell(value, ".8g") for value in column)] for column in values.iter_columns())
-    )
+    """Write the last rows of a lake table upright."""
+    last = frame.tail(_PREVIEWED).drop("symbol").with_columns(pl.col("open_time").dt.strftime("%Y-%m-%d %H:%M"))
+    return upright_table(last, "open_time", ".8g")
 
 
 def plotted(figures: Mapping[str, float | None]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 import polars as pl
@@ -25,6 +25,8 @@ from resources.lake import Lake
 from resources.sources.protocol import MarketDataSource
 
 GROUP = "market_data"
+
+_LATE_START = timedelta(days=1)
 
 
 class FetchConfig(dg.Config):
@@ -158,8 +160,7 @@ def _fetch(
     """Fetch one partition within the universe's span, from its last stored bar on; refuse an answer with nothing."""
     symbol, window = partition.symbol, partition.window
     start, end = max(window.start, span[0]), min(window.end, span[1])
-    stored = None if force else lake.read(key, [symbol], start, end, ["open_time"])
-    last: datetime | None = None if stored is None else stored.select(pl.col("open_time").max()).item()
+    last = None if force else _stored_until(lake, key, symbol, start, end)
     try:
         frame = source.fetch(symbol, interval, last or start, end)
     except SourceError as error:
@@ -176,6 +177,20 @@ def _fetch(
         "preview": dg.MetadataValue.md(preview(frame)),
     }
     return Piece(symbol, window, frame, metadata)
+
+
+def _stored_until(lake: Lake, key: str, symbol: str, start: datetime, end: datetime) -> datetime | None:
+    """Open time of the last stored bar; None where there is none, or where the first days of the range are absent.
+
+    They are absent where the universe has been given an earlier start since; where the source itself begins later, its
+    first partition is fetched anew each time.
+    """
+    stored = lake.read(key, [symbol], start, end, ["open_time"])
+    if stored is None or stored.is_empty():
+        return None
+    times = stored["open_time"].sort()
+    last: datetime = times[-1]
+    return last if times[0] - start < _LATE_START else None
 
 
 def _should_have_bars(

@@ -12,7 +12,7 @@ import polars as pl
 from assets.experiment import Plan, lake_partition
 from assets.frame_type import table_metadata
 from assets.keys import asset_key
-from assets.markdown import markdown_table, plotted
+from assets.markdown import plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.splits import stored_split
 from nightfold.errors import LakeError
@@ -148,6 +148,6 @@ def _metadata(bundle: Bundle) -> dict[str, Any]:
         "dagster/row_count": table["rows"].sum(),
         **plotted({name: last[name] for name in ("log_loss", "log_loss_class_frequencies", "direction_gain")}),
         "digest": bundle.digest[:16],
-        "validation": dg.MetadataValue.md(markdown_table(table)),
+        "validation": dg.MetadataValue.md(upright_table(table, "horizon")),
         "progress": f"log loss {last['log_loss']:.4f} (class frequencies {last['log_loss_class_frequencies']:.4f})",
     }

@@ -59,7 +59,7 @@ def as_of_partitions(universe: Universe, experiment: Experiment) -> dg.MultiPart
     return dg.MultiPartitionsDefinition({"as_of": time, "universe": dg.StaticPartitionsDefinition(keys)})
 
 
-def selected_data(context: dg.AssetExecutionContext, grain: Length) -> Iterator[DataPartition]:
+def selected_data(context: dg.AssetExecutionContext | dg.OpExecutionContext, grain: Length) -> Iterator[DataPartition]:
     """Partitions of this run, symbol by symbol in time order."""
     for symbol, window in sorted(key.split("|")[::-1] for key in context.partition_keys):
         yield DataPartition(window_of(parse_moment(window, grain), grain), symbol)
@@ -71,11 +71,13 @@ def selected_as_ofs(context: dg.AssetExecutionContext, experiment: Experiment) -
         yield AsOfPartition(window_of(parse_moment(as_of, "as_of"), experiment.retrain), universe)
 
 
-def data_to_data(universe: Universe, before: timedelta, after: timedelta = timedelta(0)) -> dg.MultiPartitionMapping:
+def data_to_data(
+    universe: Universe, before: timedelta, after: timedelta = timedelta(0), *, across: bool = False
+) -> dg.MultiPartitionMapping:
     """Edge between data: a window reads its neighbours as far as its first row looks back and its last one ahead.
 
     With it a backfill of several layers makes the neighbours first, and a window shows as stale when one of them
-    changed.
+    changed. With ``across`` it reads these windows of every symbol.
     """
     length = timedelta(days=_DAYS[universe.grain])
     return dg.MultiPartitionMapping(
@@ -85,6 +87,27 @@ def data_to_data(universe: Universe, before: timedelta, after: timedelta = timed
                 dg.TimeWindowPartitionMapping(
                     start_offset=-ceil(before / length),
                     end_offset=ceil(after / length),
+                    allow_nonexistent_upstream_partitions=True,
+                ),
+            ),
+            "symbol": dg.DimensionPartitionMapping(
+                "symbol", dg.AllPartitionMapping() if across else dg.IdentityPartitionMapping()
+            ),
+        }
+    )
+
+
+def earlier_data(universe: Universe, before: timedelta) -> dg.MultiPartitionMapping:
+    """Edge from data to what is known when a window's month begins: it reads windows before that, none of its own."""
+    length = timedelta(days=_DAYS[universe.grain])
+    into_month = timedelta(days=30 if universe.grain == "day" else 0)
+    return dg.MultiPartitionMapping(
+        {
+            universe.grain: dg.DimensionPartitionMapping(
+                universe.grain,
+                dg.TimeWindowPartitionMapping(
+                    start_offset=-ceil((before + into_month) / length),
+                    end_offset=-1,
                     allow_nonexistent_upstream_partitions=True,
                 ),
             ),

@@ -31,8 +31,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
         **plan.common("predictions", "predict"),
         deps=[
             dg.AssetDep(asset_key(plan.key("ensemble")), partition_mapping=as_of_to_data(plan.universe, experiment)),
-            asset_key(plan.data("features")),
-            asset_key(plan.data(plan.label_set.name)),
+            *(asset_key(plan.data(name)) for name in plan.inputs),
         ],
         partitions_def=data_partitions(plan.universe),
         backfill_policy=IN_ONE_RUN,
@@ -67,7 +66,7 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
                 if symbol in plan.symbols
             ]
             span = ([symbol], window.start, window.end)
-            features = lake.require(plan.data("features"), *span, [*KEY, *plan.features])
+            features = plan.read_features(lake, *span)
             volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
             frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features))

@@ -1,7 +1,9 @@
 """The purged split of each as-of: which rows train, which validate, and where the others went."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -10,7 +12,11 @@ import polars as pl
 from assets.experiment import Plan
 from assets.keys import asset_key
 from assets.markdown import markdown_table
-from assets.partitions import AsOfPartition, data_to_as_of
+from assets.partitions import POOLED, AsOfPartition, data_to_as_of
+from assets.pictures import show_picture
+from nightfold.errors import ConfigError
+from nightfold.labels.account import account_table
+from nightfold.labels.waterfall import waterfall_svg
 from nightfold.spec import fingerprint
 from nightfold.training import Sample
 from resources.lake import Lake
@@ -19,10 +25,11 @@ from resources.lake import Lake
 def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/splits`, and return it with its code version."""
     experiment = plan.experiment
-    settings = experiment.model_dump(mode="json", include={"split", "features", "target", "symbols", "pooling"})
-    version = plan.version(1, settings, plan.data_versions["features"], plan.data_versions["labels"])
+    settings = experiment.model_dump(mode="json", include={"split", "features", "target", "pooling"})
+    settings |= {"symbols": plan.symbols} if experiment.pooling == POOLED else {}
+    version = plan.version(1, settings, *plan.input_versions)
     mapping = data_to_as_of(plan.universe, experiment, plan.reach)
-    upstream = [asset_key(plan.data(name)) for name in ("features", plan.label_set.name)]
+    upstream = [asset_key(plan.data(name)) for name in plan.inputs]
 
     @dg.asset(
         **plan.as_of_asset("splits"),
@@ -31,9 +38,13 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
         kinds={"json"},
         description="Train and validation rows of each as-of, purged and embargoed, with an account of lost bars.",
     )
-    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+    def asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
+    ) -> dg.MaterializeResult[None]:
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
-            return _write(plan, plan.samples(lake, partition), folder)
+            samples = plan.samples(lake, partition)
+            version, metadata = _write(plan, samples, folder)
+            return version, metadata | _picture(plan, partition, samples[plan.experiment.strategy.horizon], reports)
 
         return plan.store(context, lake, "splits", make)
 
@@ -44,15 +55,21 @@ def _write(plan: Plan, samples: dict[int, Sample], folder: Path) -> tuple[str, d
     document = {str(horizon): sample.plan() for horizon, sample in samples.items()}
     (folder / "split.json").write_text(json.dumps(document, indent=1, sort_keys=True))
     last = samples[plan.experiment.strategy.horizon]
-    lost = last.accounts.group_by("reason", maintain_order=True).agg(pl.col("rows").sum())
     metadata = {
         "train_rows": len(last.train),
         "validation_rows": len(last.validation),
-        "where_bars_went": dg.MetadataValue.md(markdown_table(lost)),
+        "where_bars_went": dg.MetadataValue.md(markdown_table(account_table(last.accounts))),
         **{name: dg.MetadataValue.text(moment.isoformat()) for name, moment in last.span.items()},
         "progress": f"{len(last.train)} train, {len(last.validation)} validation rows",
     }
     return fingerprint(document), metadata
+
+
+def _picture(plan: Plan, partition: AsOfPartition, sample: Sample, reports: Path) -> dict[str, Any]:
+    title = f"{plan.name} as of {partition.window.key}, {plan.experiment.strategy.horizon} bars ahead"
+    drawn = waterfall_svg(sample.accounts, title, is_simulated=plan.universe.is_simulated)
+    name = f"{plan.key('splits')}/{partition.universe}/{partition.window.key}"
+    return {"samples": show_picture(reports, name, "Where the bars went", drawn)}
 
 
 def stored_split(plan: Plan, lake: Lake, place: str, scratch: Path) -> dict[int, dict[str, Any]]:
@@ -60,3 +77,31 @@ def stored_split(plan: Plan, lake: Lake, place: str, scratch: Path) -> dict[int,
     folder = lake.fetch_folder(plan.key("splits"), place, scratch)
     document = json.loads((folder / "split.json").read_text())
     return {int(horizon): split for horizon, split in document.items()}
+
+
+def stored_account(
+    plan: Plan, lake: Lake, as_of: str | None = None, horizon: int | None = None
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield a title and the `account_table` of each universe key's stored split: of one as-of, or the newest.
+
+    Raises
+    ------
+    ConfigError
+        If no split is stored, or none for this as-of or horizon.
+    """
+    wanted = plan.experiment.strategy.horizon if horizon is None else horizon
+    for universe in plan.experiment.universe_keys(plan.symbols):
+        stored = lake.as_ofs(plan.key("splits"), universe)
+        day = as_of or (stored[-1] if stored else None)
+        if day not in stored:
+            what = f"as of {as_of}" if as_of else "yet"
+            known = (
+                f"stored: {', '.join(stored[-5:])}" if stored else f"`nightfold run --experiment {plan.name}` makes it"
+            )
+            raise ConfigError(f"{plan.name} has no split of {universe} {what}; {known}.")
+        with TemporaryDirectory() as scratch:
+            splits = stored_split(plan, lake, f"universe={universe}/{day}", Path(scratch))
+        if wanted not in splits:
+            raise ConfigError(f"`horizon` is {wanted}; {plan.name} learns {', '.join(map(str, splits))}.")
+        title = f"{plan.name} as of {day}, {universe}, {wanted} bars ahead"
+        yield title, account_table(pl.DataFrame(splits[wanted]["account"]))

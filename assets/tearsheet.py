@@ -71,12 +71,12 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
             data_version=dg.DataVersion(page.digest),
             metadata={
                 "tearsheet": dg.MetadataValue.url(f"/reports/{name}.html"),
-                "path": dg.MetadataValue.path(str(page.path)),
                 # A link, since Dagster shows Markdown in its place only up to 1000 letters; new bytes, new address.
                 "equity": dg.MetadataValue.md(f"![Worth of 1](/reports/{name}.png?{picture.digest})"),
                 "gates": dg.MetadataValue.md(_gates_table(content.gates)),
                 "gates_passed": sum(gate.passed is True for gate in content.gates),
                 **plotted(result.summary["measures"]),
+                "path": dg.MetadataValue.path(str(page.path)),
             },
         )
 

@@ -13,7 +13,7 @@ from nightfold.backtest.baseline import buy_and_hold
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
-from nightfold.backtest.signal import targets
+from nightfold.backtest.signal import Distance, targets
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
 from nightfold.forecast import CLASSES
@@ -97,7 +97,8 @@ def evaluate(
     bars, predictions
         Of the traded symbols over the range.
     labels
-        ``symbol``, ``open_time`` and ``label_<horizon>``; unknown ones are not scored.
+        ``symbol``, ``open_time`` and ``label_<horizon>``; unknown ones are not scored. With searched barriers also
+        the columns that `LabelSet.own_barriers` names.
     shares
         Class shares of the training rows by universe key, as-of date and horizon.
     choices
@@ -113,14 +114,11 @@ def evaluate(
     costs = scale_costs(experiment.costs, choices.cost_scale)
     traded, spoken = (since_first_model(frame, predictions) for frame in (bars, predictions))
     horizon = experiment.strategy.horizon
-    unit = label_set.barrier(horizon).width / sqrt(horizon)
-    wanted = targets(
-        strategy_rows(spoken, traded, horizon),
-        experiment.strategy,
-        costs,
-        upper=label_set.upper * unit,
-        lower=label_set.lower * unit,
-    )
+    rows = strategy_rows(spoken, traded, horizon)
+    if label_set.is_searched:
+        own = labels.select("symbol", "open_time", *label_set.own_barriers([horizon]))
+        rows = rows.join(own, on=["symbol", "open_time"], how="left")
+    wanted = targets(rows, experiment.strategy, costs, **barrier_distances(label_set, horizon))
     run = simulate(traded, wanted, costs, experiment.limits, experiment.capital)
     held = simulate(traded, buy_and_hold(traded), costs, RiskLimits(), experiment.capital)
     daily, holding = daily_returns(run), daily_returns(held)
@@ -137,6 +135,20 @@ def evaluate(
         "open_orders": run.open_orders.height,
     }
     return Evaluation(run.equity, run.fills, run.trades, run.rejected, daily, holding, scores, summary)
+
+
+def barrier_distances(label_set: LabelSet, horizon: int) -> dict[str, Distance]:
+    """Distances of the barriers in widths; columns where each month has barriers of its own.
+
+    Examples
+    --------
+    >>> barrier_distances(LabelSet(lower=0.5), 20)
+    {'upper': 0.8, 'lower': 0.5}
+    """
+    if label_set.is_searched:
+        return {side: pl.col(f"{side}_{horizon}") / sqrt(horizon) for side in ("upper", "lower")}
+    unit = label_set.barrier(horizon).width / sqrt(horizon)
+    return {"upper": label_set.upper * unit, "lower": label_set.lower * unit}
 
 
 def since_first_model(frame: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:

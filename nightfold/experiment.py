@@ -13,12 +13,14 @@ from nightfold.backtest.signal import Strategy
 from nightfold.bars.symbol import normalize_symbol
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError, UnknownNameError
-from nightfold.features.catalog import FEATURES
-from nightfold.features.select import FeatureSelection
+from nightfold.features.catalog import CATALOG
+from nightfold.features.select import FeatureSelection, by_set
 from nightfold.interval import Interval
+from nightfold.labels.searched import data_names
 from nightfold.labels.table import LabelSet
 from nightfold.models.catalog import find_model
 from nightfold.models.contract import ModelSpec
+from nightfold.source import records_flow
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec
 from nightfold.tearsheet.gates import Gates
@@ -30,7 +32,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 OWNER = r"^(team:[A-Za-z0-9._-]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)$"
 STAGES = frozenset(
     {
-        *("raw_bars", "bars", "features", "labels", "barrier_params", "splits", "tuning", "ensemble", "predictions"),
+        *("raw_bars", "bars", "features", "order_flow", "cross_asset", "barrier_trials", "barrier_params", "labels"),
+        *("splits", "tuning", "ensemble", "predictions"),
         *("policy", "backtest", "tearsheet", "comparison", "leaderboard", "champion", "drift"),
         *("market_data", "operations", "nightfold", "exchange"),
     }
@@ -64,7 +67,7 @@ class ModelChoice(Spec):
     """One member: an entry of the model catalog with its settings, which stand beside its name in the file."""
 
     model: str
-    """Name in the catalog; `nightfold models` lists them."""
+    """Name in the model catalog."""
     spec: SerializeAsAny[ModelSpec]
     """The entry's own settings."""
 
@@ -153,10 +156,11 @@ class Experiment(Spec):
         Raises
         ------
         ConfigError
-            If a symbol, interval, label set, horizon or feature is not, or the first as-of lies outside the range.
+            If a symbol, interval, label set, horizon or what a feature needs is not, or the first as-of lies outside
+            the range.
         """
         self.traded(universe.symbols)
-        if self.name in label_sets:
+        if self.name in data_names(label_sets):
             raise ConfigError(f"the experiment name is {self.name!r}, which is a label set's; give it one of its own.")
         if self.interval not in {None, *universe.intervals}:
             raise ConfigError(f"`interval` is {self.interval!r}; the universe has {', '.join(universe.intervals)}.")
@@ -169,16 +173,29 @@ class Experiment(Spec):
                 f"`target.horizons` has {missing}; label set `{self.target.label_set}` has {offered}. "
                 "Add them there, or leave them out here."
             )
-        unstored = [name for name in self.features.resolve() if name not in FEATURES]
-        if unstored:
-            raise ConfigError(
-                f"`features` has {', '.join(unstored[:3])}; the lake stores the default set only, so leave `sets` at "
-                "[default]."
-            )
+        self._check_sets(universe)
         if not universe.start < self.first_as_of < (universe.end or date.max):
             raise ConfigError(
                 f"`first_as_of` is {self.first_as_of}; bars run from {universe.start} to {universe.end or 'now'}, and "
-                "it must lie between, with the days before it to train on."
+                "it must lie between, with the days before it to train on. Set it so, or give these bars a folder of "
+                "settings and experiments of their own (NIGHTFOLD_CONFIG)."
+            )
+
+    def _check_sets(self, universe: Universe) -> None:
+        """See that the universe can feed the sets that features are chosen from."""
+        chosen = by_set(self.features.resolve())
+        if "cross_asset" in chosen and (universe.leader is None or len(universe.symbols) == 1):
+            raise ConfigError(
+                f"`features` has {chosen['cross_asset'][0]}, which looks at other symbols; the universe has "
+                f"{', '.join(universe.symbols)} and the `leader` {universe.leader}. Name one of several symbols in "
+                "`universe.yaml`, such as `leader: BTCUSDT`, or leave the set `cross_asset` out."
+            )
+        if "order_flow" in chosen and records_flow(universe.source) is False:
+            name = chosen["order_flow"][0]
+            raise ConfigError(
+                f"`features` has {name}, which needs {', '.join(CATALOG[name].needs)}; the source "
+                f"`{universe.source.kind}` gives prices and volume alone. Take `binance_archive` or recorded bars in a "
+                "folder, or leave the set `order_flow` out."
             )
 
     def universe_keys(self, symbols: list[str]) -> list[str]:

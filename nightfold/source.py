@@ -68,6 +68,17 @@ class ExchangeSource(Spec):
     """Replaces the exchange's own addresses, for a mirror or a test."""
 
 
+def records_flow(source: "Source") -> bool | None:
+    """Whether bars of a source carry the columns of `nightfold.schema.FLOW`; None where its files must tell."""
+    match source:
+        case ExchangeSource():  # what ccxt gives of any exchange alike is prices and volume
+            return False
+        case FolderSource():
+            return None
+        case _:
+            return True
+
+
 Source = Annotated[SimulatedSource | FolderSource | ArchiveSource | ExchangeSource, Field(discriminator="kind")]
 
 _ARGUMENT = {"folder": "path", "binance_archive": "url", "exchange": "exchange"}

@@ -1,6 +1,6 @@
 """From features and labels to the rows one model learns from, with an account of every row that was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nightfold.errors import LakeError
 from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
 from nightfold.models.contract import class_shares
 from nightfold.models.dataset import Dataset
+from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
 from nightfold.splits.purge import NEVER, Parts, cut, spans
@@ -75,6 +77,39 @@ class Sample:
             "scaler": self.scaler,
             "account": self.accounts.to_dicts(),
         }
+
+
+def join_features(tables: Mapping[str, pl.DataFrame], names: Sequence[str]) -> pl.DataFrame:
+    """Put the columns of several feature tables side by side.
+
+    Parameters
+    ----------
+    tables
+        By name, over the same window and in the same order, a row a bar each.
+    names
+        Features kept, in the order wanted.
+
+    Raises
+    ------
+    LakeError
+        If one table has bars that another lacks: rows would be lost in silence.
+    """
+    (first, rows), *others = tables.items()
+    for name, table in others:
+        _check_complete(name, table, first, rows)
+        _check_complete(first, rows, name, table)
+    columns = {name: table[name] for table in tables.values() for name in table.columns}
+    return rows.select(KEY).with_columns(columns[name] for name in names)
+
+
+def _check_complete(name: str, table: pl.DataFrame, other_name: str, other: pl.DataFrame) -> None:
+    missing = other.select(KEY).join(table, on=KEY, how="anti")
+    if missing.height:
+        symbol, moment = missing.row(0)
+        raise LakeError(
+            f"the lake has `{other_name}` of {missing.height} bars that `{name}` lacks, the first {symbol} "
+            f"{moment:%Y-%m-%d %H:%M}; materialize `{name}` for these partitions."
+        )
 
 
 def join_rows(features: pl.DataFrame, labels: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

@@ -55,11 +55,24 @@ class Universe(Spec):
     """Length of a data partition."""
     cleaning: Cleaning = Cleaning()
     venues: Venues = Venues()
+    leader: str | None = None
+    """One of the symbols, which features of the set `cross_asset` compare with; never picked by the data."""
 
     @field_validator("symbols")
     @classmethod
     def _spell_symbols(cls, symbols: list[str]) -> list[str]:
         return sorted({normalize_symbol(symbol) for symbol in symbols})
+
+    @field_validator("leader")
+    @classmethod
+    def _spell_leader(cls, leader: str | None) -> str | None:
+        return None if leader is None else normalize_symbol(leader)
+
+    @model_validator(mode="after")
+    def _check_leader(self) -> "Universe":
+        if self.leader is not None and self.leader not in self.symbols:
+            raise ConfigError(f"`leader` is {self.leader}; it must be one of `symbols`, {', '.join(self.symbols)}.")
+        return self
 
     @model_validator(mode="after")
     def _check_range(self) -> "Universe":

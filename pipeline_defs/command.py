@@ -131,6 +131,26 @@ def sql(
 
 
 @app.command()
+def samples(
+    experiment: Annotated[str | None, typer.Argument(help="Experiment; the first by name if none.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="As-of date; the newest stored if none.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Bars ahead; the strategy's if none.")] = None,
+) -> None:
+    """Show how many bars came in, what took some of them, and how many rows were left to train on."""
+    import polars as pl
+
+    from assets.splits import stored_account
+    from pipeline_defs.workshop import Workshop
+
+    with reported(), Workshop.open(OUT.print) as workshop:
+        plan = workshop.plan(workshop.environment.experiment(experiment).name)
+        for title, table in stored_account(plan, workshop.environment.lake, as_of, horizon):
+            typer.echo(f"\n{title}")
+            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+                typer.echo(str(table))
+
+
+@app.command()
 def universe() -> None:
     """Show symbols, range and source as they are understood, and what the lake holds."""
     from resources.environments import load_environment

@@ -8,6 +8,8 @@ from assets.experiment import Plan
 from assets.keys import data_key
 from assets.line import Line
 from assets.stored import last_open_time
+from nightfold.features.catalog import SETS
+from nightfold.features.table import looks_across, table_name
 from nightfold.interval import INTERVALS, Interval, duration, last_close
 from nightfold.labels.table import margin
 from nightfold.universe import Universe
@@ -89,7 +91,10 @@ class Night:
     now: datetime
 
     def until(self, key: str, symbol: str, interval: Interval | None = None) -> datetime | None:
-        """Close of the last stored bar of an asset; None where there is none."""
+        """Close of the last stored bar of an asset, or end of the last window of a search; None where there is none."""
+        if key in self.line.searches:
+            stored = self.lake.partitions(key, [symbol])
+            return stored[-1].end if stored else None
         last = last_open_time(self.lake, key, symbol)
         return last and last + duration(interval or interval_of(key, self.universe))
 
@@ -118,11 +123,17 @@ def research(night: Night) -> list[Step]:
     behind: dict[str, list[Span]] = {symbol: [] for symbol in night.universe.symbols}
     for key in night.line.layers["research"]:
         interval = interval_of(key, night.universe)
-        for symbol, spans in behind.items():
+        open_spans = {}
+        for symbol in behind:
             until = night.made_until(key, symbol)
             bars = night.made_until(data_key(night.universe, "bars", interval), symbol)
             if until < bars:
-                spans.append((until - _label_reach(night.line, key, interval), bars))
+                open_spans[symbol] = (until - _label_reach(night.line, key, interval), bars)
+        if open_spans and _looks_across(key):  # bars that came late belong into the rows of the others, too
+            starts, ends = zip(*open_spans.values(), strict=True)
+            open_spans = dict.fromkeys(behind, (min(starts), max(ends)))
+        for symbol, span in open_spans.items():
+            behind[symbol].append(span)
     return _catch_up("research", night.universe, behind)
 
 
@@ -213,6 +224,11 @@ def _catch_up(job: str, universe: Universe, behind: Mapping[str, Sequence[Span]]
     return [step for span, symbols in sorted(together.items()) for step in data_steps(job, universe, symbols, *span)]
 
 
+def _looks_across(key: str) -> bool:
+    """Whether an asset is a set of features that looks at the bars of other symbols."""
+    return any(looks_across(name) for name in SETS if table_name(name) == key.rpartition("/")[2])
+
+
 def _label_reach(line: Line, key: str, interval: Interval) -> timedelta:
     """How far before the last bar a row of an asset may still be open: the longest horizon of labels, else nothing."""
     label_set = line.label_sets.get(key.rpartition("/")[2])
@@ -233,7 +249,7 @@ def _predicted_until(night: Night, plan: Plan, symbol: str) -> datetime | None:
 
 def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:
     """Close of the last bar that has all a prediction needs."""
-    return min(night.made_until(plan.data(name), symbol) for name in ("features", plan.label_set.name))
+    return min(night.made_until(plan.data(name), symbol) for name in plan.inputs)
 
 
 def _is_worth_a_report(night: Night, plan: Plan) -> bool:

@@ -68,7 +68,7 @@ class Workshop:
         span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
         self.tell(f"{experiment} on {self.environment.source.slug}: {', '.join(plan.symbols)}, {span}")
         steps = [
-            *data_steps("ingest", universe, plan.symbols, start, end),
+            *data_steps("ingest", universe, plan.watched, start, end),
             *data_steps("research", universe, plan.symbols, start, end),
             *self._steps(f"{experiment}_train", plan.symbols, start, end),
             *self._steps(f"{experiment}_predict", plan.symbols, start, end),

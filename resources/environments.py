@@ -186,7 +186,8 @@ def _with_source(universe: Universe, text: str, now: Callable[[], datetime], cac
             "to what is there."
         )
     spans = [span for symbol in wanted if (span := source.coverage(symbol, interval)) is not None]
-    changes: dict[str, object] = {"source": parse_source(text), "symbols": wanted}
+    leader = universe.leader if universe.leader in wanted else None
+    changes: dict[str, object] = {"source": parse_source(text), "symbols": wanted, "leader": leader}
     if spans and offered is not None:
         changes |= {"start": min(s for s, _ in spans).date(), "end": _day_after(max(e for _, e in spans))}
     return Universe.model_validate({**universe.model_dump(), **changes})

@@ -14,6 +14,7 @@ from nightfold.schema import KEY
 from nightfold.spec import Spec
 
 Value = TypeVar("Value", float, npt.NDArray[np.float64], pl.Expr)
+Distance = float | pl.Expr
 
 NEEDED = (*KEY, "close", "width", "p_down", "p_flat", "p_up")
 
@@ -70,7 +71,9 @@ def expected_value(
     return gross - cost, -gross - cost
 
 
-def targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, *, upper: float, lower: float) -> pl.DataFrame:
+def targets(
+    predictions: pl.DataFrame, strategy: Strategy, costs: Costs, *, upper: Distance, lower: Distance
+) -> pl.DataFrame:
     """Turn forecasts into wanted positions; each row depends only on its own and earlier forecasts.
 
     A side whose expected value after cost is above the minimum is entered and held; while it is held, only the
@@ -88,7 +91,8 @@ def targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, *, uppe
         What is worth a trade, and what a round trip costs: by market orders, with volatility slippage at the row's
         own volatility, ``width / sqrt(horizon)``.
     upper, lower
-        Distance of the barriers in widths: those of the labels the model learned.
+        Distance of the barriers in widths: those of the labels the model learned, or a column of ``predictions``
+        where each row has its own.
 
     Returns
     -------
@@ -118,7 +122,9 @@ def targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, *, uppe
     return result.select(*KEY, "target", **brackets(upper, lower))
 
 
-def favoured_side(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, upper: float, lower: float) -> pl.Expr:
+def favoured_side(
+    predictions: pl.DataFrame, strategy: Strategy, costs: Costs, upper: Distance, lower: Distance
+) -> pl.Expr:
     """1 or -1 where that side's expected value after cost is above the minimum, else 0; at most one can be."""
     width = pl.col("width")
     timeout = pl.col("timeout_return") if "timeout_return" in predictions.columns else pl.lit(0.0)
@@ -131,7 +137,7 @@ def favoured_side(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, u
     return (long > edge).fill_null(value=False).cast(pl.Int8) - (short > edge).fill_null(value=False).cast(pl.Int8)
 
 
-def brackets(upper: float, lower: float) -> dict[str, pl.Expr]:
+def brackets(upper: Distance, lower: Distance) -> dict[str, pl.Expr]:
     """Stop and take-profit of the rows that enter: the label's barriers, their parts exchanged for a short."""
     above, below = ((pl.col("width") * distance).exp() * pl.col("close") for distance in (upper, -lower))
     is_long, entered = pl.col("side") > 0, pl.col("entered")

@@ -63,7 +63,7 @@ def compute_features(
     threads
         Threads that share the work, 1 or more; the values do not depend on it.
     leader
-        Symbol that cross-asset features compare with.
+        Symbol that cross-asset features compare with; null where it has no bar.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def compute_features(
         is under 1.
     SchemaError
         If columns are missing, of the wrong type, null, not finite, prices not positive, or a bar comes twice; all
-        faults in one message. Also where a cross-asset feature meets one symbol alone or no bar of the leader.
+        faults in one message.
 
     Examples
     --------

@@ -1,48 +1,66 @@
 """State machines with a finite memory: trailing stops and swings, each row as if begun ``memory`` bars earlier.
 
-A machine begun one bar later soon stands where the one before it stands, and from there on both are the same. So the
-states of the machine begun last are kept, the next one is run until it meets them, and just the last state is new.
-Rows without a whole memory are NaN.
-
-Steps take numbers, not arrays: an array handed on is counted, which would cost more than the step.
+A machine begins at every bar, and all of them go on side by side, a lane each. Two that were begun one after the other
+soon come to the same state, and from there on are one. So there are few lanes, ordered by when they began, and the
+first whose newest start is recent enough answers for the bar. Rows without a whole memory are NaN.
 """
 
-from typing import NamedTuple
-
 import numpy as np
+from numpy.typing import NDArray
 
 from nightfold.features.compiled import compiled
 from nightfold.features.segment import Array
 
-
-class Stop(NamedTuple):
-    """What a trailing stop remembers; all numbers, so that a compiled loop keeps it in registers."""
-
-    is_long: float
-    next_stop: float
-    extreme: float
-    pace: float
-    stop: float
+_TOGETHER = 8
+"""Lanes a processor takes at once, and bars between two looks for equal states."""
 
 
-class Swing(NamedTuple):
-    """What swings remember; prices are 0 where there is none yet, and so are directions."""
+@compiled
+def _lanes(fields: int, memory: int) -> tuple[Array, NDArray[np.int64]]:
+    """Room for the states of all machines that can differ, and for the newest start of each."""
+    room = memory + 3 * _TOGETHER
+    return np.zeros((fields, room)), np.zeros(room, dtype=np.int64)
 
-    leg: float
-    top: float
-    bottom: float
-    high: float
-    low: float
-    high_broken: float
-    low_broken: float
-    trend: float
-    break_: float
-    turn: float
+
+@compiled
+def _padded(count: int) -> int:
+    """Lanes to go through: whole groups, for lanes behind the last do no harm."""
+    return (count + _TOGETHER - 1) // _TOGETHER * _TOGETHER
+
+
+@compiled
+def _first_since(begun: NDArray[np.int64], start: int) -> int:
+    """First lane that stands for the machine begun at ``start``."""
+    lane = 0
+    while begun[lane] < start:
+        lane += 1
+    return lane
+
+
+@compiled
+def _merge(state: Array, begun: NDArray[np.int64], count: int, start: int) -> int:
+    """Forget lanes begun before ``start``, make one of neighbours in the same state, and tell how many are left."""
+    kept = 0
+    for lane in range(count):
+        if begun[lane] < start:
+            continue
+        same = kept > 0
+        for field in range(len(state)):
+            same = same and state[field, lane] == state[field, kept - 1]
+        if same:
+            kept -= 1
+        for field in range(len(state)):
+            state[field, kept] = state[field, lane]
+        begun[kept] = begun[lane]
+        kept += 1
+    return kept
 
 
 @compiled
 def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: int) -> Array:
     """Stop of Wilder's parabolic system that is in force in the bar.
+
+    A falling trend is handled as a rising one of negative prices.
 
     Parameters
     ----------
@@ -55,63 +73,40 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
     """
     rows = len(high)
     result = np.full(rows, np.nan)
-    kept = np.zeros((rows, 5))
-    for start in range(rows - memory):
-        end, i = start + memory, start + 1
-        state = _first_stop(high[i], low[i], high[start], low[start], pace)
-        state = _next_stop(state, high[i], low[i], high[i], low[i], pace, limit)
-        while i < end:
-            if _same(kept, i, state):
-                i = end - 1
-                k = kept[i]
-                state = Stop(k[0], k[1], k[2], k[3], k[4])
-            _keep(kept, i, state)
-            i += 1
-            state = _next_stop(state, high[i], low[i], high[i - 1], low[i - 1], pace, limit)
-        _keep(kept, end, state)
-        result[end] = state.stop
+    state, begun = _lanes(4, memory)
+    side, next_stop, extreme, speed = state
+    in_force = np.zeros(len(begun))
+    count = 0
+    for i in range(1, rows):
+        low_of_two, high_of_two = min(low[i - 1], low[i]), max(high[i - 1], high[i])
+        fall = low[i - 1] - low[i]
+        falls = fall > 0 and fall > high[i] - high[i - 1]
+        begun[count] = i - 1
+        side[count], next_stop[count] = (-1.0, -high[i - 1]) if falls else (1.0, low[i - 1])
+        extreme[count], speed[count] = -low[i] if falls else high[i], pace
+        for lane in range(_padded(count + 1)):
+            rises = side[lane] > 0
+            stop, top = next_stop[lane], extreme[lane]
+            near, far = (low[i], high[i]) if rises else (-high[i], -low[i])
+            bottom, ceiling = (low_of_two, high_of_two) if rises else (-high_of_two, -low_of_two)
+            if lane == count:
+                bottom, ceiling = near, far  # the first bar of a machine has none before it
+            turns, further = near <= stop, far > top
+            quicker = min(speed[lane] + pace, limit) if further else speed[lane]
+            stop = -max(top, ceiling) if turns else stop
+            top = -near if turns else max(top, far)
+            bottom = -ceiling if turns else bottom
+            share = pace if turns else quicker
+            after = -side[lane] if turns else side[lane]
+            side[lane], extreme[lane], speed[lane] = after, top, share
+            next_stop[lane] = min(stop + share * (top - stop), bottom)
+            in_force[lane] = after * stop
+        count += 1
+        if i >= memory:
+            result[i] = in_force[_first_since(begun, i - memory)]
+        if i % _TOGETHER == 0:
+            count = _merge(state, begun, count, i - memory)
     return result
-
-
-@compiled
-def _same(kept: Array, i: int, state: tuple[float, ...]) -> bool:
-    for k in range(len(state)):  # noqa: SIM110 - all() over a generator is beyond numba
-        if kept[i, k] != state[k]:
-            return False
-    return True
-
-
-@compiled
-def _keep(kept: Array, i: int, state: tuple[float, ...]) -> None:
-    for k in range(len(state)):
-        kept[i, k] = state[k]
-
-
-@compiled
-def _first_stop(high: float, low: float, high_before: float, low_before: float, pace: float) -> Stop:
-    fall = low_before - low
-    if fall > 0 and fall > high - high_before:
-        return Stop(0.0, high_before, low, pace, 0.0)
-    return Stop(1.0, low_before, high, pace, 0.0)
-
-
-@compiled
-def _next_stop(
-    state: Stop, high: float, low: float, high_before: float, low_before: float, pace: float, limit: float
-) -> Stop:
-    """Put the stop in force into the state, turn where the bar touches it, and move it for the next bar."""
-    is_long, stop, extreme, speed = state.is_long == 1, state.next_stop, state.extreme, state.pace
-    if (is_long and low <= stop) or (not is_long and high >= stop):
-        is_long = not is_long
-        stop = min(extreme, low_before, low) if is_long else max(extreme, high_before, high)
-        extreme = high if is_long else low
-        speed = pace
-    elif (is_long and high > extreme) or (not is_long and low < extreme):
-        extreme = high if is_long else low
-        speed = min(speed + pace, limit)
-    moved = stop + speed * (extreme - stop)
-    next_stop = min(moved, low_before, low) if is_long else max(moved, high_before, high)
-    return Stop(1.0 if is_long else 0.0, next_stop, extreme, speed, stop)
 
 
 @compiled
@@ -139,63 +134,49 @@ def swings(
     """
     rows = len(close)
     result = np.full((4, rows), np.nan)
-    kept = np.zeros((rows, 10))
-    for start in range(rows - memory):
-        end, i = start + memory, start
-        state = Swing(0.0, high[i], low[i], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        while i < end:
-            if i > start and _same(kept, i, state):
-                i = end - 1
-                k = kept[i]
-                state = Swing(k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9])
-            _keep(kept, i, state)
-            i += 1
-            state = _next_swing(state, open_[i], high[i], low[i], close[i], distance[i])
-        _keep(kept, end, state)
-        if state.high > 0:
-            result[0, end] = state.high
-        if state.low > 0:
-            result[1, end] = state.low
-        if state.trend != 0:
-            result[2, end], result[3, end] = state.break_, state.turn
+    state, begun = _lanes(8, memory)
+    leg, top, bottom, swing_high, swing_low, ceiling, floor, trend = state
+    side, before = np.zeros(len(begun)), np.zeros(len(begun))
+    count = 0
+    for i in range(rows):
+        needed = distance[i] if distance[i] > 0 else np.inf
+        for lane in range(_padded(count)):
+            up, down = leg[lane] > 0, leg[lane] < 0
+            further = (up and high[i] > top[lane]) or (down and low[i] < bottom[lane])
+            falls = not down and not further and top[lane] - low[i] >= needed
+            rises = not up and not further and high[i] - bottom[lane] >= needed
+            falls = falls and not (rises and close[i] >= open_[i])
+            rises = rises and not falls
+            # A confirmed swing is there to be broken, until a close lies beyond it.
+            swing_high[lane] = top[lane] if falls else swing_high[lane]
+            swing_low[lane] = bottom[lane] if rises else swing_low[lane]
+            above = top[lane] if falls else ceiling[lane]
+            below = bottom[lane] if rises else floor[lane]
+            leg[lane] = -1.0 if falls else 1.0 if rises else leg[lane]
+            top[lane] = high[i] if rises else 0.0 if falls or down else max(top[lane], high[i])
+            bottom[lane] = low[i] if falls else np.inf if rises or up else min(bottom[lane], low[i])
+            # A close beyond a swing that none was beyond before: with the structure a break, against it a turn.
+            over, under = close[i] > above, close[i] < below and not close[i] > above
+            side[lane] = 1.0 if over else -1.0 if under else 0.0
+            ceiling[lane] = np.inf if over else above
+            floor[lane] = 0.0 if under else below
+            before[lane] = trend[lane]
+            trend[lane] = side[lane] if over or under else trend[lane]
+        begun[count] = i
+        leg[count], top[count], bottom[count] = 0.0, high[i], low[i]
+        swing_high[count], swing_low[count] = 0.0, 0.0
+        ceiling[count], floor[count], trend[count] = np.inf, 0.0, 0.0
+        side[count], before[count] = 0.0, 0.0
+        count += 1
+        if i >= memory:
+            lane = _first_since(begun, i - memory)
+            if swing_high[lane] > 0:
+                result[0, i] = swing_high[lane]
+            if swing_low[lane] > 0:
+                result[1, i] = swing_low[lane]
+            if trend[lane] != 0:
+                result[2, i] = side[lane] if side[lane] == before[lane] else 0.0
+                result[3, i] = side[lane] if side[lane] == -before[lane] else 0.0
+        if i % _TOGETHER == 0:
+            count = _merge(state, begun, count, i - memory)
     return result[0], result[1], result[2], result[3]
-
-
-@compiled
-def _next_swing(state: Swing, open_: float, high: float, low: float, close: float, needed: float) -> Swing:
-    leg, top, bottom = state.leg, state.top, state.bottom
-    swing_high, swing_low = state.high, state.low
-    high_broken, low_broken = state.high_broken, state.low_broken
-    falls = needed > 0 and leg >= 0 and top - low >= needed
-    rises = needed > 0 and leg <= 0 and high - bottom >= needed
-    if leg > 0 and high > top:
-        top = high
-    elif leg < 0 and low < bottom:
-        bottom = low
-    elif falls and not (rises and close >= open_):
-        swing_high, high_broken = top, 0.0
-        leg, top, bottom = -1.0, 0.0, low
-    elif rises:
-        swing_low, low_broken = bottom, 0.0
-        leg, top, bottom = 1.0, high, 0.0
-    elif leg == 0:
-        top, bottom = max(top, high), min(bottom, low)
-    # A close beyond a swing that none was beyond before: with the structure a break, against it a turn.
-    side = 0.0
-    if swing_high > 0 and high_broken == 0 and close > swing_high:
-        side, high_broken = 1.0, 1.0
-    elif swing_low > 0 and low_broken == 0 and close < swing_low:
-        side, low_broken = -1.0, 1.0
-    trend = state.trend
-    return Swing(
-        leg,
-        top,
-        bottom,
-        swing_high,
-        swing_low,
-        high_broken,
-        low_broken,
-        side if side != 0 else trend,
-        side if trend == side else 0.0,
-        side if trend == -side else 0.0,
-    )

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nightfold.errors import ConfigError, SchemaError
+from nightfold.errors import ConfigError
 from nightfold.features.segment import Array
 
 MARKET = ("leader_close", "market_value")
@@ -16,10 +16,12 @@ MARKET = ("leader_close", "market_value")
 def market_columns(ordered: pl.DataFrame, leader: str | None, wanted: Collection[str]) -> dict[str, Array]:
     """Look up for each bar what happened at its own open time in other symbols.
 
+    Whoever has no bar there is not there: what a bar is given never depends on who comes to the market later.
+
     Parameters
     ----------
     ordered
-        Checked bars of several symbols, sorted by symbol and time.
+        Checked bars, best of several symbols, sorted by symbol and time.
     leader
         Symbol whose close is ``leader_close``.
     wanted
@@ -35,30 +37,24 @@ def market_columns(ordered: pl.DataFrame, leader: str | None, wanted: Collection
     ------
     ConfigError
         If the leader's close is wanted and no leader is named.
-    SchemaError
-        If there are bars of one symbol alone, or none of the leader's.
     """
-    symbols = ordered["symbol"].unique().sort().to_list()
-    if len(symbols) == 1:
-        raise SchemaError(
-            f"`bars` are of {symbols[0]} alone; cross-asset features look at several symbols: hand in their bars, too."
-        )
     time = ordered["open_time"].dt.epoch("ms").to_numpy()
     columns = {}
     if "leader_close" in wanted:
-        columns["leader_close"] = _leader_close(ordered, time, leader, symbols)
+        columns["leader_close"] = _leader_close(ordered, time, leader)
     if "market_value" in wanted:
         columns["market_value"] = _market_value(ordered, time)
     return columns
 
 
-def _leader_close(ordered: pl.DataFrame, time: NDArray[np.int64], leader: str | None, symbols: list[str]) -> Array:
+def _leader_close(ordered: pl.DataFrame, time: NDArray[np.int64], leader: str | None) -> Array:
     if leader is None:
+        symbols = ordered["symbol"].unique().sort()
         raise ConfigError(f"`leader` is None; name the symbol that others are compared with: {', '.join(symbols)}.")
-    if symbols and leader not in symbols:
-        raise SchemaError(f"`bars` have none of the leader {leader}; they are of {', '.join(symbols)}.")
     leads = (ordered["symbol"] == leader).to_numpy()
     its_time, its_close = time[leads], ordered["close"].to_numpy()[leads]
+    if not its_time.size:
+        return np.full(time.size, np.nan)
     place = np.minimum(np.searchsorted(its_time, time), len(its_time) - 1)
     return np.where(its_time[place] == time, its_close[place], np.nan)
 

@@ -9,8 +9,8 @@ from nightfold.features.feature import Feature
 _FURTHER = {
     "order_flow": "Chosen by `sets: [default, order_flow]`. Needs columns beside prices and volume: `quote_volume`, "
     "`trades`, `taker_buy_base`. A value is null where one of them is null in its window.",
-    "cross_asset": "Chosen by `sets: [default, cross_asset]` with `leader: BTCUSDT` or another symbol beside it. Needs "
-    "the bars of several symbols, and sees of the others just the bars that opened at the same time.",
+    "cross_asset": "Chosen by `sets: [default, cross_asset]`, with a `leader` in `universe.yaml`. Needs the bars of "
+    "several symbols, and sees of the others just the bars that opened at the same time.",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.errors import UnknownNameError
 from nightfold.features.catalog import CATALOG, SETS
 from nightfold.features.feature import Feature
 from nightfold.spec import Spec
@@ -25,14 +25,10 @@ class FeatureSelection(Spec):
     """Features to take by pattern, such as `rsi_*`."""
     exclude: list[str] = []
     """Groups, names or patterns to leave out of what was taken."""
-    leader: str | None = None
-    """Symbol that features of the set `cross_asset` compare with; never picked by the data."""
 
     @model_validator(mode="after")
     def _check_words(self) -> Self:
-        led = [name for name in self.resolve() if "leader_close" in CATALOG[name].needs]
-        if led and self.leader is None:
-            raise ConfigError(f"`leader` is None; {led[0]} needs the symbol to compare with: name it.")
+        self.resolve()
         return self
 
     def resolve(self) -> list[str]:
@@ -59,6 +55,24 @@ class FeatureSelection(Spec):
         taken |= _meant("feature pattern", self.patterns, offered, lambda feature: [feature.name])
         taken -= _meant("excluded feature", self.exclude, offered, lambda feature: [feature.name, feature.group])
         return [feature.name for feature in offered if feature.name in taken]
+
+
+def by_set(names: Iterable[str]) -> dict[str, list[str]]:
+    """Sort chosen features by the set that each belongs to.
+
+    Returns
+    -------
+    dict
+        Set to names, both in the order of the catalog; sets of which nothing was chosen are not there.
+
+    Examples
+    --------
+    >>> by_set(["dominance_20", "rsi_14"])
+    {'default': ['rsi_14'], 'cross_asset': ['dominance_20']}
+    """
+    wanted = set(names)
+    chosen = {name: [each for each in features if each in wanted] for name, features in SETS.items()}
+    return {name: found for name, found in chosen.items() if found}
 
 
 def max_lookback(names: Iterable[str]) -> int:

@@ -70,6 +70,29 @@ def account(rows: pl.DataFrame, lost: Mapping[str, pl.Expr | pl.Series]) -> pl.D
     )
 
 
+def account_table(accounts: pl.DataFrame) -> pl.DataFrame:
+    """Lay an account out for reading: a row a reason, a column a symbol, and their sum where there are several.
+
+    Returns
+    -------
+    DataFrame
+        ``reason``: `bars` that came in, what took some of them in order, and `kept`; reasons that took none are left
+        out.
+
+    Examples
+    --------
+    >>> rows = [("A", "warm-up", 2), ("A", "kept", 5), ("B", "warm-up", 1), ("B", "kept", 6)]
+    >>> table = account_table(pl.DataFrame(rows, ["symbol", "reason", "rows"], orient="row"))
+    >>> table.rows()
+    [('bars', 7, 7, 14), ('warm-up', 2, 1, 3), ('kept', 5, 6, 11)]
+    """
+    wide = accounts.with_columns(pl.col("reason").cast(pl.String)).pivot("symbol", index="reason", values="rows")
+    symbols = wide.columns[1:]
+    bars = wide.select(pl.lit("bars").alias("reason"), pl.col(symbols).sum())
+    table = pl.concat([bars, wide.filter((pl.sum_horizontal(symbols) > 0) | (pl.col("reason") == KEPT))])
+    return table if len(symbols) == 1 else table.with_columns(pl.sum_horizontal(symbols).alias("all"))
+
+
 def data_losses(
     rows: pl.DataFrame, needed: Sequence[str], target: str, lookback: int, horizon: int, interval: str
 ) -> dict[str, pl.Series]:

@@ -6,8 +6,9 @@ from math import sqrt
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
+from nightfold.errors import UnknownNameError
 from nightfold.interval import Interval
 from nightfold.labels.panel import Floats, Panel
 from nightfold.spec import Spec
@@ -40,6 +41,16 @@ class FollowerSpec(Spec):
     """Ridge penalty per training row, for features of unit deviation."""
     trade_share: PositiveFloat = Field(default=0.25, le=1)
     """Share of the forecasts, the strongest, on which a position is taken."""
+
+    @field_validator("features")
+    @classmethod
+    def _check_features(cls, features: list[str]) -> list[str]:
+        from nightfold.features.catalog import FEATURES
+
+        for name in features:
+            if name not in FEATURES:
+                raise UnknownNameError("feature", name, FEATURES)
+        return features
 
     @property
     def lookback(self) -> int:

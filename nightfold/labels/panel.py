@@ -1,6 +1,6 @@
 """Bars of all symbols laid end to end, cut into stretches without a hole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ from nightfold.schema import KEY, PRICES, TIME
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+LEAST_PRICE, MOST_PRICE = 1e-100, 1e100
+"""Between these, no quotient of two prices is 0 or infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ class Panel:
 
     def close_time(self, rows: Rows) -> pl.Series:
         """Time at which the bars in ``rows`` close; null for a negative row."""
-        closes = self.key["open_time"].to_physical().gather(np.maximum(rows, 0)) + self.step
+        if self.size == 0:
+            return pl.Series(dtype=TIME)
+        closes = pl.Series(_times(self.key)[rows] + self.step)
         return closes.cast(TIME).set(pl.Series(rows < 0), None)
 
 
@@ -56,25 +61,26 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
     Raises
     ------
     BarsError
-        With every fault: absent columns; prices that are null, not finite or not above 0; repeated bars;
-        bars closer together than ``interval``.
+        With every fault: absent columns; columns of the wrong type; symbols or times that are null, prices that are
+        null, not finite or not above 0; repeated bars; bars closer together than ``interval``.
     """
     require_columns(bars, (*KEY, *PRICES))
-    bars = bars.select(*KEY, *PRICES).with_columns(pl.col("open_time").cast(TIME)).sort(KEY)
-    steps = _steps(bars)
+    _refuse(_wrong_types(bars))
+    bars = bars.select(*KEY, *PRICES).with_columns(pl.col("open_time").cast(TIME), pl.col(PRICES).cast(pl.Float64))
+    _refuse([f"{name}: {count} values are null" for name in KEY if (count := bars[name].null_count())])
+    symbols, steps = _steps(bars)
+    if not _is_sorted(symbols, steps):
+        bars = bars.sort(KEY)
+        _, steps = _steps(bars)
     step = milliseconds(interval) if interval else _shortest(steps)
-    _refuse_faults(bars, steps[steps >= 0], step)
-
     starts = np.flatnonzero(steps != step)
+    prices = {name: bars[name].to_numpy() for name in PRICES}
+    _refuse([*_impossible(prices), *_too_close(steps, step)])
+
     ends = np.append(starts, bars.height)[1:]
     lengths = ends - starts
-    return Panel(
-        key=bars.select(KEY),
-        **{name: bars[name].cast(pl.Float64).to_numpy() for name in PRICES},
-        first=np.repeat(starts, lengths),
-        last=np.repeat(ends - 1, lengths),
-        step=step,
-    )
+    first, last = np.repeat(starts, lengths), np.repeat(ends - 1, lengths)
+    return Panel(bars.select(KEY), **prices, first=first, last=last, step=step)
 
 
 def require_columns(bars: pl.DataFrame, names: Iterable[str]) -> None:
@@ -85,32 +91,61 @@ def require_columns(bars: pl.DataFrame, names: Iterable[str]) -> None:
 
 def bar_step(rows: pl.DataFrame, interval: str | None = None) -> int:
     """Milliseconds from a bar to the next: ``interval``, or the shortest step found in rows sorted by time."""
-    return milliseconds(interval) if interval else _shortest(_steps(rows))
+    return milliseconds(interval) if interval else _shortest(_steps(rows)[1])
 
 
 def _shortest(steps: Rows) -> int:
-    return int(steps[steps >= 0].min()) if (steps >= 0).any() else 0
+    known = steps[steps >= 0]
+    return int(known.min()) if known.size else 0
 
 
-def _steps(bars: pl.DataFrame) -> Rows:
-    """Milliseconds since the symbol's bar before; -1 at each symbol's first bar."""
-    since = pl.col("open_time").diff().dt.total_milliseconds()
-    return (
-        bars.select(pl.when(pl.col("symbol") == pl.col("symbol").shift()).then(since).otherwise(-1))
-        .to_series()
-        .to_numpy()
-    )
+def _times(rows: pl.DataFrame) -> Rows:
+    return rows["open_time"].to_physical().to_numpy()
 
 
-def _refuse_faults(bars: pl.DataFrame, steps: Rows, step: int) -> None:
-    faults = [
-        f"{name}: {count} values are null, not finite or not above 0"
-        for name in PRICES
-        if (count := bars.select((~(pl.col(name).is_finite() & (pl.col(name) > 0))).fill_null(True).sum()).item())
-    ]
-    if repeats := int((steps == 0).sum()):
-        faults.append(f"open_time: {repeats} bars are repeated; keep one of each")
-    elif close := int((steps < step).sum()):
-        faults.append(f"open_time: {close} bars follow after less than `interval`, {step / 60_000:g} minutes")
+def _steps(bars: pl.DataFrame) -> tuple[pl.Series, Rows]:
+    """Symbols as they follow each other, and milliseconds since the symbol's bar before; -1 where there is none."""
+    runs = bars["symbol"].rle().struct.unnest()
+    times, steps = _times(bars), np.empty(bars.height, np.int64)
+    np.subtract(times[1:], times[:-1], out=steps[1:])
+    steps[(runs["len"].cum_sum() - runs["len"]).to_numpy()] = -1
+    return runs["value"], steps
+
+
+def _is_sorted(symbols: pl.Series, steps: Rows) -> bool:
+    """Whether time runs backward only where a symbol begins, and the symbols ascend."""
+    return np.count_nonzero(steps < 0) == len(symbols) and bool((symbols[1:] > symbols[:-1]).all())
+
+
+def _refuse(faults: list[str]) -> None:
     if faults:
         raise BarsError(f"`bars` cannot be labelled: {'; '.join(faults)}.")
+
+
+def _wrong_types(bars: pl.DataFrame) -> list[str]:
+    symbol, time = bars.schema["symbol"], bars.schema["open_time"]
+    faults = [] if symbol in (pl.String, pl.Categorical, pl.Enum) else [f"symbol: {symbol} is no text"]
+    if not isinstance(time, pl.Datetime):
+        faults.append(f"open_time: {time} is no moment; cast it to {TIME}")
+    wrong = [name for name in PRICES if not bars.schema[name].is_numeric()]
+    return faults + [f"{name}: {bars.schema[name]} is no number; cast it to Float64" for name in wrong]
+
+
+def _impossible(prices: Mapping[str, Floats]) -> list[str]:
+    found = {
+        name: np.count_nonzero(~((values >= LEAST_PRICE) & (values <= MOST_PRICE)))
+        for name, values in prices.items()
+        if values.size and not (values.min() >= LEAST_PRICE and values.max() <= MOST_PRICE)
+    }
+    return [
+        f"{name}: {count} values are null, not finite or not above 0 (from {LEAST_PRICE:g} to {MOST_PRICE:g})"
+        for name, count in found.items()
+    ]
+
+
+def _too_close(steps: Rows, step: int) -> list[str]:
+    if repeats := np.count_nonzero(steps == 0):
+        return [f"open_time: {repeats} bars are repeated; keep one of each"]
+    if close := np.count_nonzero((steps >= 0) & (steps < step)):
+        return [f"open_time: {close} bars follow after less than `interval`, {step / 60_000:g} minutes"]
+    return []

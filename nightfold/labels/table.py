@@ -1,10 +1,12 @@
 """The label table: every target of a label set beside its bar, each with the time it became known."""
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from nightfold.errors import ConfigError
 from nightfold.labels.barrier import (
@@ -17,10 +19,17 @@ from nightfold.labels.barrier import (
     panel_volatility,
 )
 from nightfold.labels.panel import Floats, Panel, bar_step, read_panel
+from nightfold.labels.search_spec import BarrierSearchSpec
 from nightfold.labels.weight import stored_weights
 from nightfold.schema import TIME, Column, Table
 
 STORED = ("label", "label_end", "touch", "tie", "log_return", "mfe", "mae")
+SEARCHED = {
+    "upper": Column(pl.Float64, "Log distance of the month's upper barrier, as a multiple of volatility.", above=0),
+    "lower": Column(pl.Float64, "Log distance of the month's lower barrier, as a multiple of volatility.", above=0),
+    "holding": Column(pl.Int64, "Bars to the month's vertical barrier.", minimum=1),
+    "fallback": Column(pl.Boolean, "Whether the search found none, so that these are the fixed barriers."),
+}
 
 
 class LabelSet(BarrierRule):
@@ -30,6 +39,16 @@ class LabelSet(BarrierRule):
     """Name of the asset."""
     horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
     """Bars to the vertical barrier, ascending."""
+    barriers: Literal["fixed", "searched"] = "fixed"
+    """Stand at `upper` and `lower` for good, or each month where a search on the labels before it puts them."""
+    search: BarrierSearchSpec = BarrierSearchSpec()
+    """What is tried, and how it is judged, where barriers are searched."""
+
+    @model_validator(mode="after")
+    def _check_search(self) -> Self:
+        if not self.is_searched and self.search != BarrierSearchSpec():
+            raise ConfigError("`search` is set, but `barriers` is fixed; let it be searched, or leave `search` out.")
+        return self
 
     @field_validator("horizons")
     @classmethod
@@ -38,8 +57,23 @@ class LabelSet(BarrierRule):
             raise ConfigError(f"`horizons` is {horizons}; each may stand there once, in ascending order.")
         return horizons
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether each month has barriers of its own."""
+        return self.barriers == "searched"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What shapes the table: without the settings of a search that is not made."""
+        return self.model_dump(mode="json", exclude=None if self.is_searched else {"barriers", "search"})
+
+    def own_barriers(self, horizons: Iterable[int]) -> list[str]:
+        """Name the columns with each row's own barriers; none where barriers are fixed."""
+        sides = ("upper", "lower") if self.is_searched else ()
+        return [f"{side}_{horizon}" for horizon in horizons for side in sides]
+
     def barrier(self, horizon: int) -> TripleBarrier:
-        """Return the barriers of one horizon."""
+        """Return the barriers of one horizon; where they are searched, those to fall back on."""
         return TripleBarrier(horizon=horizon, **self.model_dump(include=set(BarrierRule.model_fields)))
 
 
@@ -55,7 +89,12 @@ def margin(label_set: LabelSet) -> tuple[int, int]:
     return label_set.volatility_bars + horizon - 1, horizon
 
 
-def label_table(bars: pl.DataFrame, label_set: LabelSet, interval: str | None = None) -> pl.DataFrame:
+def label_table(
+    bars: pl.DataFrame,
+    label_set: LabelSet,
+    interval: str | None = None,
+    params: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Compute every target of a label set.
 
     Parameters
@@ -64,6 +103,9 @@ def label_table(bars: pl.DataFrame, label_set: LabelSet, interval: str | None = 
         As in `barrier_labels`.
     label_set
         Horizons and rule.
+    params
+        Barriers that a search has put in force, a row for each ``horizon``: ``upper``, ``lower``, ``holding_bars``,
+        ``fallback``. Needed where the set's barriers are searched.
 
     Returns
     -------
@@ -79,18 +121,34 @@ def label_table(bars: pl.DataFrame, label_set: LabelSet, interval: str | None = 
     panel = read_panel(bars, interval)
     sigma = panel_volatility(panel, label_set)
     entry = entry_price(panel, label_set)
-    columns = [pl.Series("volatility", sigma, nan_to_null=True)]
+    columns: list[pl.Series | pl.Expr] = [pl.Series("volatility", sigma, nan_to_null=True)]
     for horizon in label_set.horizons:
-        columns += _columns_at(panel, sigma, entry, label_set.barrier(horizon))
+        barrier = label_set.barrier(horizon)
+        if params is not None:
+            found = params.row(by_predicate=pl.col("horizon") == horizon, named=True)
+            changed = {"upper": found["upper"], "lower": found["lower"], "horizon": found["holding_bars"]}
+            barrier = barrier.model_copy(update=changed)
+            columns += _in_force(horizon, barrier, is_fallback=found["fallback"])
+        columns += _columns_at(panel, sigma, entry, horizon, barrier)
     return panel.key.with_columns(columns)
 
 
-def _columns_at(panel: Panel, sigma: Floats, entry: Floats, barrier: TripleBarrier) -> list[pl.Series]:
+def _in_force(horizon: int, barrier: TripleBarrier, *, is_fallback: bool) -> list[pl.Expr]:
+    values = {
+        "upper": pl.lit(barrier.upper * barrier.width),
+        "lower": pl.lit(barrier.lower * barrier.width),
+        "holding": pl.lit(barrier.horizon, pl.Int64),
+        "fallback": pl.lit(is_fallback),
+    }
+    return [value.alias(f"{name}_{horizon}") for name, value in values.items()]
+
+
+def _columns_at(panel: Panel, sigma: Floats, entry: Floats, horizon: int, barrier: TripleBarrier) -> list[pl.Series]:
     from nightfold.labels import kernel
 
     ended = outcomes(panel, sigma, barrier)
     uniqueness, weight = stored_weights(panel, ended, barrier.horizon)
-    target = np.arange(panel.size) + barrier.horizon
+    target = np.arange(panel.size) + horizon
     target = np.where(target <= panel.last, target, -1)
     forward = kernel.log_ratio(np.where(target >= 0, panel.close[target], np.nan), entry)
     values = [
@@ -100,7 +158,7 @@ def _columns_at(panel: Panel, sigma: Floats, entry: Floats, barrier: TripleBarri
         pl.Series("forward_log_return", forward, nan_to_null=True),
         panel.close_time(target).alias("forward_end"),
     ]
-    return [column.alias(f"{column.name}_{barrier.horizon}") for column in values]
+    return [column.alias(f"{column.name}_{horizon}") for column in values]
 
 
 def label_columns(label_set: LabelSet) -> Table:
@@ -116,20 +174,22 @@ def label_columns(label_set: LabelSet) -> Table:
         ),
     }
     for horizon in label_set.horizons:
-        columns |= {f"{name}_{horizon}": column for name, column in _described(label_set.barrier(horizon)).items()}
+        described = _described(label_set.barrier(horizon), label_set)
+        columns |= {f"{name}_{horizon}": column for name, column in described.items()}
     return Table(label_set.name, columns)
 
 
-def _described(barrier: TripleBarrier) -> dict[str, Column]:
+def _described(barrier: TripleBarrier, label_set: LabelSet) -> dict[str, Column]:
     known = partial(Column, nullable=True)
     bars = f"{barrier.horizon} bars"
+    deadline = f"holding_{barrier.horizon} bars" if label_set.is_searched else bars
     timeout = "0" if barrier.vertical == "zero" else "the sign of the return"
-    return {
+    return (SEARCHED if label_set.is_searched else {}) | {
         "label": known(
-            pl.Int8, f"1 upper barrier first, -1 lower, {timeout} if neither within {bars}.", minimum=-1, maximum=1
+            pl.Int8, f"1 upper barrier first, -1 lower, {timeout} if neither within {deadline}.", minimum=-1, maximum=1
         ),
         "label_end": known(TIME, "Close of the deciding bar: when the label became known."),
-        "touch": known(TOUCH, f"Barrier met first; vertical after {bars}."),
+        "touch": known(TOUCH, f"Barrier met first; vertical after {deadline}."),
         "tie": known(pl.Boolean, "Whether the deciding bar met both barriers."),
         "log_return": known(pl.Float64, "Log return from entry to exit."),
         "mfe": known(pl.Float64, "Highest log return on the way, the exit included.", minimum=0),

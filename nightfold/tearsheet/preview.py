@@ -9,7 +9,7 @@ from nightfold.tearsheet import number
 from nightfold.tearsheet.axis import linear_axis, time_axis
 from nightfold.tearsheet.charts import growth_curves
 
-SIZE = (960, 320)
+SIZE = (440, 200)
 
 _FINE = 2
 _SHADES = 64

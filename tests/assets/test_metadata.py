@@ -26,15 +26,15 @@ LAYERS = {
 WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet"}
 SHOWN = {
     "raw_bars": {"dagster/row_count", "first", "last", "source", "fetched", "preview"},
-    "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outlier", "preview"},
+    "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outliers", "preview"},
     "features": {"dagster/row_count", "incomplete_rows", "preview"},
     "labels": {"dagster/row_count", "balance"},
     "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
     "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "seconds", "validation", "mlflow_run"},
     "ensemble": {"log_loss", "scores", "seconds"},
     "predictions": {"dagster/row_count", "predicted_rows", "preview"},
-    "backtest": {"sharpe_ratio", "turnover", "trades", "rows", "scores", "seconds"},
-    "tearsheet": {"tearsheet", "equity", "gates", "gates_passed", "sharpe_ratio"},
+    "backtest": {"total_return", "turnover", "trades", "rows", "scores", "seconds"},
+    "tearsheet": {"tearsheet", "equity", "gates", "gates_passed", "total_return"},
 }
 INLINE_LETTERS = 1000
 
@@ -49,10 +49,10 @@ def nodes(finished):
 @pytest.fixture(scope="module")
 def shown(finished):
     """Return the metadata of an asset's latest event."""
-    with finished.entered(), dg.DagsterInstance.from_config(str(finished.folder)) as instance:
+    with finished.workshop() as workshop:
 
         def ask(key):
-            event = instance.get_latest_materialization_event(dg.AssetKey(key.split("/")))
+            event = workshop.instance.get_latest_materialization_event(dg.AssetKey(key.split("/")))
             return event.asset_materialization.metadata
 
         yield ask
@@ -75,23 +75,23 @@ def test_every_asset_tells_group_owner_kinds_and_layer(nodes):
 
 def test_every_table_tells_what_each_of_its_columns_means(nodes):
     for key, node in nodes.items():
-        schema = node.metadata.get("dagster/column_schema")
-        assert (schema is None) == (stage(key) in WITHOUT_COLUMNS), key
-        for column in [] if schema is None else schema.schema.columns:
+        schemas = [value.schema for value in node.metadata.values() if isinstance(value, dg.TableSchemaMetadataValue)]
+        assert bool(schemas) == (stage(key) not in WITHOUT_COLUMNS), key
+        for column in (column for schema in schemas for column in schema.columns):
             assert column.description.endswith("."), (key, column.name)
             assert "time_unit" not in column.type, (key, column.name)
 
 
 def test_the_columns_shown_of_stored_folders_are_those_of_their_files(nodes, finished):
-    def columns(key):
-        return [column.name for column in nodes[key].metadata["dagster/column_schema"].schema.columns]
+    def columns(key, entry):
+        return [column.name for column in nodes[key].metadata[entry].schema.columns]
 
-    files = sorted((finished.lake / "single/backtest").rglob("*.parquet"))
-    stored = {f"{file.stem}.{name}" for file in files for name in pl.read_parquet_schema(file)}
+    files = list((finished.lake / "single/backtest").rglob("*.parquet"))
     assert len(files) == 7
-    assert set(columns("single/backtest")) == stored
-    (validation, *_) = (finished.lake / "single/logistic_regression").rglob("validation.parquet")
-    assert columns("single/logistic_regression") == list(pl.read_parquet_schema(validation))
+    for file in files:
+        assert columns("single/backtest", f"columns/{file.stem}") == list(pl.read_parquet_schema(file))
+    validation = next((finished.lake / "single/logistic_regression").rglob("validation.parquet"))
+    assert columns("single/logistic_regression", "dagster/column_schema") == list(pl.read_parquet_schema(validation))
 
 
 def test_the_exchange_can_be_observed(nodes):
@@ -129,7 +129,7 @@ def test_a_preview_stands_upright_with_the_last_rows():
         }
     )
     assert preview(rows).splitlines() == [
-        "|  | 2024-01-02 00:00 | 2024-01-03 00:00 | 2024-01-04 00:00 |",
+        "| open_time | 2024-01-02 00:00 | 2024-01-03 00:00 | 2024-01-04 00:00 |",
         "| --- | --- | --- | --- |",
         "| close | 42000.25 | – | 0.33333333 |",
         "| venue | b | c\\|d | e |",
@@ -137,7 +137,7 @@ def test_a_preview_stands_upright_with_the_last_rows():
 
 
 def test_a_preview_of_no_rows_still_names_the_columns():
-    assert preview(BARS.empty()).splitlines()[:3] == ["|  |", "| --- |", "| open |"]
+    assert preview(BARS.empty()).splitlines()[:3] == ["| open_time |", "| --- |", "| open |"]
 
 
 def test_a_table_has_as_many_decimals_as_asked():

@@ -15,9 +15,9 @@ import polars as pl
 from resources.lake import Lake
 from resources.warehouse import query, view_name
 
-_REST = 2  # times as long as it has read, or it would slow down those it watches
-_SHORTEST_REST_S = 0.005
-_ROUNDS_A_QUERY = 10  # a query reads whole tables; what a writer is at work on is gone meanwhile
+_REST = 4  # times as long as it has read, or it would slow down those it watches
+_SHORTEST_REST_S = 0.02
+_ROUNDS_A_QUERY = 20  # a query reads whole tables; what a writer is at work on is gone meanwhile
 
 Signature = tuple[int, int, int]
 

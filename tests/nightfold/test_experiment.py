@@ -10,6 +10,7 @@ from nightfold.errors import ConfigError
 from nightfold.experiment import CATALOGS, STAGES, Experiment
 from nightfold.labels.table import LabelSet
 from nightfold.models.boosting import LightGBMSpec
+from nightfold.source import parse_source
 from nightfold.universe import Universe
 
 SMALLEST = {"name": "small", "first_as_of": "2024-03-01", "models": {"lightgbm": None}}
@@ -126,6 +127,43 @@ def test_what_fits_the_universe_is_accepted() -> None:
 def test_what_the_universe_lacks_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         experiment(**settings).check_against(UNIVERSE, LABEL_SETS)
+
+
+LED = UNIVERSE.model_copy(update={"leader": "BTCUSDT"})
+WITH_ACROSS = {"features": {"sets": ["default", "cross_asset"]}}
+WITH_FLOW = {"features": {"sets": ["default", "order_flow"]}}
+
+
+def test_the_sets_beside_the_default_one_can_be_chosen_where_the_universe_feeds_them() -> None:
+    experiment(**WITH_ACROSS).check_against(LED, LABEL_SETS)
+    experiment(**WITH_FLOW).check_against(UNIVERSE, LABEL_SETS)
+    recorded = UNIVERSE.model_copy(update={"source": parse_source("folder:bars")})
+    experiment(**WITH_FLOW).check_against(recorded, LABEL_SETS)
+    unused = {"features": {"sets": ["default", "cross_asset"], "groups": ["returns"]}}
+    experiment(**unused).check_against(UNIVERSE, LABEL_SETS)
+
+
+@pytest.mark.parametrize(
+    ("universe", "settings", "words"),
+    [
+        (
+            UNIVERSE,
+            WITH_ACROSS,
+            r"leader_beta_288.* BTCUSDT, ETHUSDT and the `leader` None. Name one .*`leader: BTCUSDT`",
+        ),
+        (LED.model_copy(update={"symbols": ["BTCUSDT"]}), WITH_ACROSS, "the universe has BTCUSDT and the `leader` BTC"),
+        (
+            UNIVERSE.model_copy(update={"source": parse_source("exchange:kraken")}),
+            WITH_FLOW,
+            "taker_imbalance_1, which needs taker_buy_base; the source `exchange` gives prices and volume alone. Take",
+        ),
+    ],
+)
+def test_a_set_that_the_universe_cannot_feed_is_refused_with_the_way_out(
+    universe: Universe, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        experiment(**settings).check_against(universe, LABEL_SETS)
 
 
 def test_every_setting_changes_the_fingerprint() -> None:

@@ -33,6 +33,11 @@ def test_symbols_in_any_spelling_are_kept_in_one_sorted_and_once() -> None:
     assert universe(symbols=spelled).symbols == ["BTCUSDT", "BTCUSDT.P", "ETHUSD", "SOLUSDT"]
 
 
+def test_a_leader_in_any_spelling_is_one_of_the_symbols() -> None:
+    assert universe().leader is None
+    assert universe(leader="btc/usdt").leader == "BTCUSDT"
+
+
 def test_the_first_interval_is_the_default_one() -> None:
     assert universe(intervals=["1h", "5m"]).interval == "1h"
 
@@ -63,6 +68,7 @@ def test_nothing_exists_after_the_end_or_after_now(end: str | None, now: datetim
         ({"grain": "week"}, "'month' or 'day'"),
         ({"venues": {"merge": "mean"}}, "'primary' or 'consolidated'"),
         ({"cleaning": {"max_fill_bars": 0}}, "greater than 0"),
+        ({"leader": "ETHUSDT"}, "`leader` is ETHUSDT; it must be one of `symbols`, BTCUSDT"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], words: str) -> None:
@@ -85,6 +91,7 @@ def test_every_setting_changes_the_fingerprint() -> None:
         {"grain": "day"},
         {"cleaning": {"max_fill_bars": 5}},
         {"venues": {"order": ["kraken"]}},
+        {"leader": "BTCUSDT"},
     ]
     prints = {universe(**settings).fingerprint for settings in [{}, *others]}
     assert len(prints) == len(others) + 1

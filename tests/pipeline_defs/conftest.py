@@ -35,6 +35,17 @@ IN_PROCESS = {
 def at(*numbers):
     return datetime(*numbers, tzinfo=UTC)
 
+LAUNCH = """
+mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PartitionKeysNotFoundError { message }
+    ... on PythonError { message }
+  }
+}
+"""
+
 
 class Stage:
     """A universe with a lake into which rows are put without any run."""
@@ -100,6 +111,18 @@ class Daemon:
         answer = create_schema().execute(text, context_value=request, variable_values=variables)
         assert not answer.errors, answer.errors
         return answer.data
+
+    def launch(self, **params):
+        """Launch a backfill as the UI's page does, see it through, and return how it ended with the runs it made."""
+        answer = self.query(LAUNCH, params=params)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        backfill = answer["backfillId"]
+        for _ in range(20):
+            self.backfills()
+            status = self.instance.get_backfill(backfill).status.value
+            if status != "REQUESTED":
+                break
+        return status, self.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
 
     def backfills(self):
         from dagster._daemon.backfill import execute_backfill_iteration

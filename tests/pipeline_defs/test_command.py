@@ -156,3 +156,33 @@ def test_audit_features_reads_bars_from_a_file_and_asks_for_bars_where_there_are
     code, said = nightfold(ours, "audit", "features", "log_return_1", "--bars", str(bars))
     assert code == 0
     assert re.search(r"│ log_return_1 +│ 1 +│ no ", said)
+
+
+def test_samples_tells_where_the_bars_went_down_to_the_rows_that_train(finished, nightfold):
+    code, said = nightfold(finished, "samples", "pooled_one", "--as-of", "2024-02-19")
+    assert code == 0
+    assert "pooled_one as of 2024-02-19, pooled, 5 bars ahead" in said
+    lines = (line.strip("│").split("┆") for line in said.splitlines() if line.startswith("│"))
+    counts = {reason.strip(): int(total) for reason, *_, total in lines if total.strip().isdigit()}
+    split = json.loads(
+        next((finished.lake / "pooled_one/splits/universe=pooled/2024-02-19").glob("*/split.json")).read_text()
+    )
+    assert counts.pop("kept") == split["5"]["rows"]["train"]
+    assert counts.pop("bars") == split["5"]["rows"]["train"] + sum(counts.values()) == 2 * 40 * 24
+    assert nightfold(finished, "samples", "single")[1].count("unknown future") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--as-of", "2020-01-06"),
+            "pooled_one has no split of pooled as of 2020-01-06; stored: 2024-02-12, 2024-02-19",
+        ),
+        (("--horizon", "7"), "`horizon` is 7; pooled_one learns 5."),
+    ],
+)
+def test_samples_that_are_not_there_are_told(finished, nightfold, arguments, message):
+    code, said = nightfold(finished, "samples", "pooled_one", *arguments)
+    assert code == 1
+    assert message in said

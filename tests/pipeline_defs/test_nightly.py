@@ -207,6 +207,40 @@ def test_one_interval_behind_is_enough_to_ask_for_research(stage):
     assert len(research(ours.night(2024, 2, 10, 0, 10))) == 1
 
 
+ACROSS = {"name": "e", "first_as_of": "2024-02-05", "features": {"sets": ["default", "cross_asset"]}}
+
+
+def test_rows_that_look_at_a_symbol_whose_bars_came_late_are_made_again_in_the_month_of_these_bars(stage):
+    ours = stage(ACROSS, leader="AAAUSDT")
+    ours.put_data(at(2024, 1, 31), symbols=["CCCUSDT"])
+    ours.put_data(at(2024, 2, 1, 0, 10), symbols=["AAAUSDT", "BBBUSDT"])
+    ours.put("bars", at(2024, 2, 2, 0, 10))
+    assert research(ours.night(2024, 2, 2, 0, 10)) == [Step("research", "2024-01-01|AAAUSDT", "2024-02-01|CCCUSDT")]
+
+
+def test_they_are_made_again_although_their_own_bars_are_all_there(stage):
+    ours = stage(ACROSS, leader="AAAUSDT")
+    ours.put_data(at(2024, 2, 10))
+    ours.put_data(at(2024, 2, 9), symbols=["CCCUSDT"])
+    ours.put("bars", at(2024, 2, 10))
+    assert research(ours.night(2024, 2, 10)) == [Step("research", "2024-02-01|AAAUSDT", "2024-02-01|CCCUSDT")]
+
+
+def test_a_symbol_that_is_no_longer_traded_holds_up_nobody(stage):
+    ours = stage(ACROSS, leader="AAAUSDT")
+    ours.put_data(at(2024, 1, 10), symbols=["CCCUSDT"])
+    ours.put_data(at(2024, 2, 10), symbols=["AAAUSDT", "BBBUSDT"])
+    assert research(ours.night(2024, 2, 10)) == []
+
+
+def test_without_a_set_that_looks_across_each_symbol_is_caught_up_by_itself(stage):
+    ours = stage()
+    ours.put_data(at(2024, 2, 10))
+    ours.put_data(at(2024, 2, 9), symbols=["CCCUSDT"])
+    ours.put("bars", at(2024, 2, 10))
+    assert research(ours.night(2024, 2, 10)) == [Step("research", "2024-02-01|CCCUSDT", "2024-02-01|CCCUSDT")]
+
+
 # ---------------------------------------------------------------------- models
 
 
@@ -276,6 +310,16 @@ def test_predictions_wait_for_a_model_and_begin_with_the_first_one(stage, scratc
     assert predict(night) == [Step("e_predict", "2024-02-01|AAAUSDT", "2024-02-01|CCCUSDT")]
     ours.put("e/predictions", at(2024, 2, 3, 0, 10), start=at(2024, 2, 1))
     assert predict(night) == []
+
+
+def test_predictions_wait_for_every_set_that_the_experiment_picks_from(stage, scratch):
+    ours = stage(ACROSS, leader="AAAUSDT")
+    ours.put_data(at(2024, 2, 6, 0, 10))
+    ours.put_ensemble(scratch, "e", "2024-02-05")
+    ours.put("cross_asset", at(2024, 2, 5))
+    assert predict(ours.night(2024, 2, 6, 0, 10)) == []
+    ours.put("cross_asset", at(2024, 2, 5, 0, 5))
+    assert predict(ours.night(2024, 2, 6, 0, 10)) != []
 
 
 def test_predictions_of_missed_nights_are_made_from_the_last_one_stored(stage, scratch):

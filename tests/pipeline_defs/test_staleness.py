@@ -87,6 +87,18 @@ def edit(deployment, name, change):
             id="costs",
         ),
         pytest.param(
+            "universe.yaml",
+            lambda file: file["symbols"].append("CCCUSDT"),
+            of({"splits"} | MODELS | BELOW_MODELS, "pooled_one") | of({"backtest", "tearsheet"}, "single"),
+            id="a symbol more",
+        ),
+        pytest.param(
+            "experiments/single.yaml",
+            lambda file: file.update(first_as_of="2024-02-14"),
+            of({"backtest", "tearsheet"}, "single"),
+            id="where the account begins",
+        ),
+        pytest.param(
             "experiments/pooled_one.yaml",
             lambda file: file.update(gates={"max_drawdown": 0.3}),
             of({"tearsheet"}, "pooled_one"),

@@ -180,6 +180,16 @@ def test_a_recorded_source_without_the_wanted_symbols_brings_its_own(
     assert load(source=source).universe.symbols == ["BTCUSDT.P", "XRPUSDT.P"]
 
 
+def test_a_leader_that_a_recorded_source_lacks_leads_no_more(
+    load: Callable[..., Environment], recorded: Callable[..., str], configs: Path
+) -> None:
+    source = recorded("x_spot_ETHUSDT_5m")
+    for leader, left in (("ETHUSDT", "ETHUSDT"), ("BTCUSDT", None)):
+        (configs / "universe.yaml").write_text(f"{UNIVERSE}leader: {leader}\n")
+        assert load().universe.leader == leader
+        assert load(source=source).universe.leader == left
+
+
 def test_a_recorded_source_without_the_interval_is_refused(
     load: Callable[..., Environment], recorded: Callable[..., str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The web UI as people use it, in headless Chromium; the pictures it takes are kept in docs/images."""
 
+import base64
 import os
 import re
 from collections.abc import Iterator
@@ -26,6 +27,16 @@ LINE = (
     *("exchange", "raw_bars", "bars", "features", "labels", "splits", "lightgbm", "logistic_regression", "ensemble"),
     *("predictions", "backtest", "tearsheet"),
 )
+MARGIN = 24
+EDGES = """
+const [selector, margin] = arguments
+const all = [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect())
+const x = Math.min(...all.map((each) => each.left)) - margin
+const y = Math.min(...all.map((each) => each.top)) - margin
+const width = Math.max(...all.map((each) => each.right)) + margin - x
+return {x, y, width, height: Math.max(...all.map((each) => each.bottom)) + margin - y}
+"""
+FORGET_ZOOM = "localStorage.removeItem('lineageGraphZoomLevel')"
 PREFERENCES = "localStorage['dagster-nav-collapsed'] = 'true'; localStorage['asset-graph-direction'] = '\"horizontal\"'"
 
 
@@ -36,9 +47,9 @@ class Page:
         self.driver = driver
         self.address = address
 
-    def open(self, path, height=900):
-        """Open a page in a window of some height, and wait until it stands still."""
-        size = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def open(self, path, height=900, width=WIDTH):
+        """Open a page in a window of some size, and wait until it stands still."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get(self.address + path)
         self.settle()
@@ -75,12 +86,14 @@ class Page:
         WebDriverWait(self.driver, 60).until(element_to_be_clickable((By.XPATH, path)))
         return self.driver.find_elements(By.XPATH, path)
 
-    def picture(self, name):
-        """Keep what the window shows."""
+    def picture(self, name, around=None):
+        """Keep what the window shows, or the part of it around all elements that a selector finds."""
+        part = {} if around is None else {"clip": {**self.driver.execute_script(EDGES, around, MARGIN), "scale": 1}}
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", **part})
+        content = base64.b64decode(taken["data"])
+        assert len(content) < LARGEST_PICTURE
         IMAGES.mkdir(parents=True, exist_ok=True)
-        file = IMAGES / f"{name}.png"
-        assert self.driver.save_screenshot(str(file))
-        assert file.stat().st_size < LARGEST_PICTURE
+        (IMAGES / f"{name}.png").write_bytes(content)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +137,8 @@ def test_a_backfill_from_its_dialog_fills_the_partitions_that_are_missing(page, 
     page.find("a", "View").click()
     page.find("*", "100% completed")
     page.find("*", "Succeeded")
+    page.open(page.driver.current_url.removeprefix(page.address), height=420)
+    page.picture("backfill-page")
 
 
 def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
@@ -135,14 +150,17 @@ def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
         until(lambda run=run: finished_ui.status(run) == "SUCCESS", 120)
         page.open(f"/runs/{run}")
         page.find("*", "Success")
-    page.open("/assets/quick/tearsheet")
+    page.open("/assets/quick/tearsheet", height=1150)
+    page.find("td", "Deflated Sharpe ratio")
+    assert page.driver.find_element(By.XPATH, "//td//img").get_property("naturalWidth") > 400
+    page.picture("tearsheet-asset")
     page.find("a", "/reports/quick/tearsheet.html").click()
     page.driver.switch_to.window(page.driver.window_handles[-1])
     page.settle()
     assert page.driver.current_url == f"{page.address}/reports/quick/tearsheet.html"
     assert page.driver.find_element(By.TAG_NAME, "h1").text == "Quick"
     assert "simulated market" in page.text.lower()
-    page.open("/reports/quick/tearsheet.html", height=1100)
+    page.open("/reports/quick/tearsheet.html", height=1690, width=1100)
     page.picture("tearsheet")
 
 
@@ -151,13 +169,15 @@ def test_the_graph_shows_the_whole_line(page):
     page.open(f"/asset-groups?expanded={groups}")
     for name in LINE:
         page.find("*[name()='svg']//*", name[:6])  # long names are shortened in the middle
-    page.open("/assets/quick/tearsheet?view=lineage&lineageScope=upstream&lineageDepth=12", height=660)
-    page.picture("asset-graph")
+    page.driver.execute_script(FORGET_ZOOM)
+    page.open("/assets/quick/tearsheet?view=lineage&lineageScope=upstream&lineageDepth=12", height=900, width=2400)
+    page.picture("asset-graph", around="foreignObject")
 
 
 def test_a_model_shows_its_numbers_and_their_course(page):
     page.open("/assets/quick/lightgbm", height=1000)
     assert {"log_loss", "cpu_seconds", "experiment: quick", "layer: train"} <= set(page.text.splitlines())
+    page.driver.find_element(By.XPATH, "//*[text()='Columns']").click()
     page.press("Plots")
     page.find("*", "cpu_seconds")
     page.settle()

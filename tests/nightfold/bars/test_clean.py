@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -12,13 +13,14 @@ from polars.testing import assert_frame_equal
 
 from nightfold.bars.clean import clean_bars, cleaning_report, margin, settling
 from nightfold.errors import BarsError, SchemaError
-from nightfold.schema import BARS, RAW_BARS
+from nightfold.schema import BARS, PRICES, RAW_BARS
 from nightfold.universe import Cleaning, Venues
 
 Maker = Callable[..., pl.DataFrame]
 At = Callable[[int], datetime]
 CLEANING = Cleaning(outlier_deviations=30, outlier_window=12, max_fill_bars=3)
 ORIGIN = datetime(2024, 3, 1, tzinfo=UTC)
+COLLAPSE = datetime(2022, 11, 3, tzinfo=UTC), datetime(2022, 11, 13, tzinfo=UTC)
 SEEDS = st.integers(0, 2**32 - 1)
 RULES = st.sampled_from([Venues(), Venues(order=["venue1"]), Venues(merge="consolidated")])
 
@@ -218,3 +220,59 @@ def test_the_real_depeg_is_whole_with_two_venues(recorded: Maker, merge: str, jo
     assert len(bars) == 21 * 1440
     assert bars["source"].str.contains("+", literal=True).sum() == joined
     assert bars["outlier"].sum() < 0.001 * len(bars)
+
+
+@pytest.fixture(scope="module")
+def collapse(recorded: Maker) -> pl.DataFrame:
+    """Ten days of November 2022, OKX's perpetual beside Binance's spot market put under its name."""
+    rows = [
+        recorded("bars_5m/okx_perp_BTCUSDT_5m", "okx", "BTCUSDT.P"),
+        recorded("bars_5m/binance_spot_BTCUSDT_5m", "binance", "BTCUSDT.P"),
+    ]
+    return pl.concat(rows).filter(pl.col("open_time").is_between(*COLLAPSE, closed="left"))
+
+
+def test_okx_confirms_the_real_collapse_on_binance_and_fills_its_holes(collapse: pl.DataFrame) -> None:
+    outage = pl.col("open_time").is_between(
+        datetime(2022, 11, 9, 18, tzinfo=UTC), datetime(2022, 11, 9, 20, tzinfo=UTC), closed="left"
+    )
+    raw = collapse.filter(~(outage & (pl.col("venue") == "binance")))
+    bars = clean_bars(raw, "5m", *COLLAPSE, Cleaning(), Venues(order=["binance"]))
+    assert len(bars) == 10 * 288
+    assert bars["outlier"].sum() == bars["gap_filled"].sum() == 0
+    for source, where in (("okx", outage), ("binance", ~outage)):
+        rows = collapse.filter(pl.col("venue") == source).filter(where).sort("open_time")
+        assert_frame_equal(bars.filter(pl.col("source") == source).select(PRICES), rows.select(PRICES))
+
+
+def test_okx_refutes_a_print_on_binance_that_nobody_else_saw(collapse: pl.DataFrame) -> None:
+    moment = datetime(2022, 11, 4, 12, tzinfo=UTC)
+    wrong = (pl.col("open_time") == moment) & (pl.col("venue") == "binance")
+    raw = collapse.with_columns(pl.when(wrong).then(pl.col("low") / 2).otherwise("low").alias("low"))
+    bars = clean_bars(raw, "5m", *COLLAPSE, Cleaning(), Venues(order=["binance"]))
+    theirs = collapse.filter((pl.col("open_time") == moment) & (pl.col("venue") == "okx"))
+    assert bars.filter("outlier").select("open_time", "source", "low").rows() == [(moment, "okx", theirs["low"][0])]
+
+
+def test_okx_and_binance_consolidated_weigh_closes_by_volume(collapse: pl.DataFrame) -> None:
+    bars = clean_bars(collapse, "5m", *COLLAPSE, Cleaning(), Venues(merge="consolidated"))
+    okx, binance = (collapse.filter(pl.col("venue") == name).sort("open_time") for name in ("okx", "binance"))
+    volumes = okx["volume"] + binance["volume"]
+    weighed = (okx["close"] * okx["volume"] + binance["close"] * binance["volume"]) / volumes
+    np.testing.assert_allclose(bars["close"], weighed, rtol=1e-12)
+    idle = (okx["volume"] == 0).to_numpy()  # OKX stood still there, and takes no part
+    assert idle.sum() == 14
+    assert binance["volume"].min() > 0
+    highs = np.where(idle, binance["high"], np.maximum(okx["high"], binance["high"]))
+    lows = np.where(idle, binance["low"], np.minimum(okx["low"], binance["low"]))
+    assert (bars["high"].to_list(), bars["low"].to_list()) == (highs.tolist(), lows.tolist())
+    assert bars["volume"].to_list() == volumes.to_list()
+
+
+def test_okx_s_perpetual_and_binance_s_spot_market_stay_apart_under_their_own_names(collapse: pl.DataFrame) -> None:
+    spot = pl.when(pl.col("venue") == "binance").then(pl.lit("BTCUSDT")).otherwise("symbol").alias("symbol")
+    bars = clean_bars(collapse.with_columns(spot), "5m", *COLLAPSE, Cleaning(), Venues(merge="consolidated"))
+    assert bars.group_by("symbol", "source").len().sort("symbol").rows() == [
+        ("BTCUSDT", "binance", 2_880),
+        ("BTCUSDT.P", "okx", 2_880),
+    ]

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from nightfold.errors import UnknownNameError
 from nightfold.features.catalog import FEATURES, SETS
-from nightfold.features.select import FeatureSelection, max_lookback
+from nightfold.features.select import FeatureSelection, by_set, max_lookback
 
 
 def test_nothing_named_is_everything() -> None:
@@ -46,7 +46,7 @@ def test_a_word_that_stands_for_nothing_is_refused_when_the_spec_is_built(
 
 def test_further_sets_add_up_with_the_default_one() -> None:
     assert FeatureSelection(sets=["default", "order_flow"]).resolve() == [*FEATURES, *SETS["order_flow"]]
-    chosen = FeatureSelection(sets=["cross_asset"], leader="BTCUSDT", patterns=["relative_*"])
+    chosen = FeatureSelection(sets=["cross_asset"], patterns=["relative_*"])
     assert chosen.resolve() == ["relative_strength_5", "relative_strength_20", "relative_strength_288"]
 
 
@@ -55,10 +55,29 @@ def test_a_set_that_is_not_chosen_offers_nothing() -> None:
         FeatureSelection(names=["taker_imbalance_5"])
 
 
-def test_what_compares_with_a_leader_needs_one() -> None:
-    with pytest.raises(ValidationError, match="`leader` is None; leader_beta_288 needs the symbol to compare with"):
-        FeatureSelection(sets=["cross_asset"])
-    assert FeatureSelection(sets=["cross_asset"], names=["dominance_20"]).resolve() == ["dominance_20"]
+def test_set_group_name_and_pattern_work_across_sets() -> None:
+    picked = FeatureSelection(
+        sets=["default", "order_flow", "cross_asset"],
+        groups=["calendar", "order_flow"],
+        names=["dominance_20"],
+        patterns=["*_strength_5", "rsi_14"],
+        exclude=["trade*", "weekday_*"],
+    )
+    assert picked.resolve() == [
+        *["rsi_14", "hour_sin", "hour_cos"],
+        *[name for name in SETS["order_flow"] if name.startswith("taker")],
+        *["relative_strength_5", "dominance_20"],
+    ]
+
+
+def test_chosen_features_are_sorted_by_the_set_they_belong_to() -> None:
+    names = ["dominance_20", "taker_imbalance_5", "rsi_14", "relative_strength_5", "log_return_1"]
+    assert by_set(names) == {
+        "default": ["log_return_1", "rsi_14"],
+        "order_flow": ["taker_imbalance_5"],
+        "cross_asset": ["relative_strength_5", "dominance_20"],
+    }
+    assert by_set(["rsi_14"]) == {"default": ["rsi_14"]}
 
 
 def test_max_lookback_is_the_longest_of_the_named() -> None:

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from nightfold.bars.simulate import simulate_bars
 from nightfold.errors import BarsError, ConfigError
 from nightfold.labels.barrier import BarrierRule, TripleBarrier, barrier_labels, panel_volatility, volatility
+from nightfold.labels.choice import BarrierSearch
 from nightfold.labels.follower import FollowerSpec, forecasts, positions
 from nightfold.labels.panel import read_panel
-from nightfold.labels.search import BarrierSearch, BarrierSearchSpec, run_search, search_barriers
+from nightfold.labels.search import run_search, search_barriers
+from nightfold.labels.search_spec import BarrierSearchSpec
 from nightfold.source import SimulatedSource
 
 Bars = Callable[..., pl.DataFrame]
@@ -23,7 +25,7 @@ BAR = timedelta(minutes=5)
 DAY = timedelta(days=1)
 FEBRUARY = datetime(2023, 2, 1, tzinfo=UTC)
 PRICES = ("open", "high", "low", "close")
-QUICK = {"days": 35, "least_days": 20, "trials": 60, "population": 20}
+QUICK = {"window_days": 35, "least_days": 20, "trials": 60, "population": 20}
 
 
 def simulated(symbol: str = "BTCUSDT", trend: float = 0.0, days: int = 40, after: int = 0) -> pl.DataFrame:
@@ -114,8 +116,9 @@ def slow_verdict(bars: pl.DataFrame, barrier: TripleBarrier, side: np.ndarray, f
         "rows": len(known),
         "log_return_per_bar": profit / held,
         "entropy": -sum(share * log(share) / log(3) for share in shares if share),
+        "upper_touches": shares[0],
+        "lower_touches": shares[1],
         "timeouts": shares[2],
-        "smallest_class": min(shares),
         "ties": sum(labels[row]["tie"] for row in known) / len(known),
         "thin_widths": sum(thin) / len(known),
     }
@@ -134,7 +137,7 @@ def test_trials_are_judged_as_label_by_label(recorded_bars: Bars, tie: str, entr
     bars = with_jumps(recorded_bars("SOLUSDT", start - 8 * DAY, start))
     rule, cost = BarrierRule(tie=tie, entry=entry), 0.001
     spec = BarrierSearchSpec(
-        days=7, least_days=5, trials=12, population=4, cost=cost, least_multiplier=0.1, most_multiplier=0.6
+        window_days=7, least_days=5, trials=12, population=4, cost=cost, least_multiplier=0.1, most_multiplier=0.6
     )
     search = run_search(bars, start, 9, spec, rule)
     panel = read_panel(bars, "5m")
@@ -147,7 +150,7 @@ def test_trials_are_judged_as_label_by_label(recorded_bars: Bars, tie: str, entr
         assert {name: trial[name] for name in expected} == pytest.approx(expected, rel=1e-9, abs=1e-12)
         assert trial["feasible"] == (
             expected["timeouts"] <= 0.5
-            and expected["smallest_class"] >= 0.1
+            and min(expected["upper_touches"], expected["lower_touches"], expected["timeouts"]) >= 0.1
             and expected["ties"] <= 0.02
             and expected["thin_widths"] <= 0.5
         )
@@ -161,7 +164,7 @@ def test_the_most_profitable_of_the_even_enough_is_chosen(found: BarrierSearch) 
     assert found.fallback is None
     assert found.chosen == best["trial"]
     assert best["log_return_per_bar"] > 0
-    assert found.barrier == TripleBarrier(upper=best["upper"], lower=best["lower"], horizon=best["horizon"])
+    assert found.barrier == TripleBarrier(upper=best["upper"], lower=best["lower"], horizon=best["holding_bars"])
     assert found.trials["trial"].to_list() == list(range(60))
 
 
@@ -182,7 +185,7 @@ def test_the_front_holds_what_nothing_beats_and_convergence_never_falls(found: B
     assert found.front["entropy"].is_sorted()
     best, so_far = None, []
     for trial in found.trials.iter_rows(named=True):
-        if trial["feasible"]:
+        if trial["feasible"] and trial["entropy"] >= 0.9:
             best = max(best or -1.0, trial["log_return_per_bar"])
         so_far.append(best)
     assert found.convergence["best_so_far"].to_list() == so_far
@@ -240,7 +243,7 @@ def test_what_cannot_be_searched_is_refused() -> None:
         run_search(bars.drop("volume"), FEBRUARY)
     with pytest.raises(ValidationError, match="above `most_multiplier`"):
         BarrierSearchSpec(least_multiplier=2, most_multiplier=1)
-    with pytest.raises(ValidationError, match="it may be `days`, 20"):
-        BarrierSearchSpec(days=20)
+    with pytest.raises(ValidationError, match="it may be `window_days`, 20"):
+        BarrierSearchSpec(window_days=20)
     with pytest.raises(ValidationError, match="features"):
         FollowerSpec(features=[])

@@ -29,14 +29,14 @@ def test_a_rising_account_is_drawn_rising(make_report: MakeReport) -> None:
     rising = make_report(daily=report.daily.with_columns(daily_return=0.01))
     image = picture(rising).convert("RGB")
     heights = []
-    for across in (100, 300, 500, 700, 900):
-        column = [image.getpixel((across, down)) for down in range(45, 285)]
+    for across in (80, 160, 240, 320, 400):
+        column = [image.getpixel((across, down)) for down in range(45, 165)]
         heights.append(min(i for i, (r, g, b) in enumerate(column) if b > r + 60))  # type: ignore[misc]  # RGB
     assert all(later < earlier for earlier, later in pairwise(heights))
 
 
 def test_a_simulated_market_is_written_on_it(make_report: MakeReport) -> None:
-    corner = (780, 8, 940, 36)
+    corner = (300, 8, 420, 36)
     report = make_report()
     plain, marked = (picture(report, is_simulated=made_up).convert("L").crop(corner) for made_up in (False, True))
     assert plain.getextrema() == (255, 255)
