@@ -33,7 +33,7 @@ def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition,
     """Make `e/backtest`, and return it with its code version."""
     experiment = plan.experiment
     settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital", "first_as_of"})
-    version = plan.version(1, {**settings, "symbols": plan.symbols}, predictions_version)
+    version = plan.version("backtest evaluation", {**settings, "symbols": plan.symbols}, predictions_version)
 
     @dg.asset(
         **plan.common("backtest", "evaluate"),

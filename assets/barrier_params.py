@@ -59,8 +59,8 @@ def barrier_params(universe: Universe, interval: Interval, label_set: LabelSet, 
     bars_key = data_key(universe, "bars", interval)
     follower = [FEATURES[name] for name in label_set.search.follower.features]
     formulas = {each.name: [each.formula, each.lookback, *each.parameters] for each in follower}
-    trials_version = code_version(1, {**label_set.settings, "follower": formulas}, bars_version)
-    params_version = code_version(1, {"name": params_key}, trials_version)
+    trials_version = code_version("labels", {**label_set.settings, "follower": formulas}, bars_version)
+    params_version = code_version("labels.choice", {"name": params_key}, trials_version)
     common: dict[str, Any] = {
         "group_name": GROUP,
         "partitions_def": data_partitions(universe),

@@ -33,7 +33,7 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
     """Make `e/ensemble`, and return it with its code version."""
     spec = plan.experiment.ensemble
     members = spec.chosen(plan.experiment.models)
-    version = plan.version(1, spec.model_dump(mode="json"), *(model_versions[member] for member in members))
+    version = plan.version("ensemble", spec.model_dump(mode="json"), *(model_versions[member] for member in members))
 
     @dg.asset(
         **plan.as_of_asset("ensemble"),

@@ -98,9 +98,9 @@ class Plan:
         """Lake and asset key of a data asset at its interval."""
         return data_key(self.universe, name, self.interval)
 
-    def version(self, revision: int, settings: Mapping[str, Any], *above: str) -> str:
+    def version(self, code: str, settings: Mapping[str, Any], *above: str) -> str:
         """Code version of one of its assets."""
-        return code_version(revision, {"experiment": self.name, **settings}, *above)
+        return code_version(code, {"experiment": self.name, **settings}, *above)
 
     def common(self, stage: str, layer: str) -> dict[str, Any]:
         """Return asset arguments that all of its assets share."""

@@ -57,7 +57,7 @@ def features(universe: Universe, interval: Interval, chosen: str, bars_version: 
     formulas = {name: [each.formula, each.lookback, *each.parameters] for name, each in SETS[chosen].items()}
     across = looks_across(chosen)
     market = {"leader": universe.leader, "symbols": universe.symbols} if across else {}
-    version = code_version(1, {**formulas, **market}, bars_version)
+    version = code_version("features", {**formulas, **market}, bars_version)
     reach = max_lookback(SETS[chosen]) * duration(interval)
 
     @dg.asset(

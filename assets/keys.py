@@ -1,10 +1,14 @@
-"""Asset keys and code versions: an asset's version holds its settings and those of everything above it."""
+"""Asset keys and code versions: an asset's version holds its code, its settings, and those of everything above it."""
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+import nightfold
 from nightfold.interval import Interval
 from nightfold.spec import fingerprint
 from nightfold.universe import Universe
@@ -23,16 +27,25 @@ def asset_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("/"))
 
 
-def code_version(revision: int, settings: Mapping[str, Any], *above: str) -> str:
+def code_version(code: str, settings: Mapping[str, Any], *above: str) -> str:
     """Version of an asset's code and settings.
 
     Parameters
     ----------
-    revision
-        Raised by hand when the asset's own code changes what it makes.
+    code
+        Packages and modules of `nightfold` that decide what it makes, such as ``features`` or ``splits training``.
     settings
         Everything from files that shapes its contents.
     above
         Code versions of the assets it reads: a change up there shows down here at once.
     """
-    return fingerprint({"revision": revision, "settings": dict(settings), "above": list(above)})
+    sources = [_source(name) for name in code.split()]
+    return fingerprint({"code": sources, "settings": dict(settings), "above": list(above)})
+
+
+@cache
+def _source(name: str) -> str:
+    """Digest of the source of a package or module of the domain."""
+    place = Path(nightfold.__path__[0], *name.split("."))
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

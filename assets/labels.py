@@ -38,7 +38,7 @@ def labels(universe: Universe, interval: Interval, label_set: LabelSet, bars_ver
     table = label_columns(label_set)
     before, after = (bars * duration(interval) for bars in margin(label_set))
     searched = barrier_params(universe, interval, label_set, bars_version) if label_set.is_searched else None
-    version = code_version(1, label_set.settings, bars_version, *([searched.version] if searched else []))
+    version = code_version("labels", label_set.settings, bars_version, *([searched.version] if searched else []))
     deps = [dg.AssetDep(asset_key(bars_key), partition_mapping=data_to_data(universe, before, after))]
     if searched:
         deps.append(dg.AssetDep(searched.params))

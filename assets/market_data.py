@@ -84,9 +84,11 @@ def market_data(universe: Universe, interval: Interval) -> MarketData:
     raw_key, bars_key = (data_key(universe, name, interval) for name in ("raw_bars", "bars"))
     fetched = universe.source_interval or interval
     partitions = data_partitions(universe)
-    raw_version = code_version(1, {"source": universe.source.model_dump(mode="json"), "interval": fetched})
+    raw_version = code_version(
+        "bars.raw bars.simulate", {"source": universe.source.model_dump(mode="json"), "interval": fetched}
+    )
     bars_version = code_version(
-        1, universe.model_dump(mode="json", include={"cleaning", "venues"}) | {"interval": interval}, raw_version
+        "bars", universe.model_dump(mode="json", include={"cleaning", "venues"}) | {"interval": interval}, raw_version
     )
 
     @dg.asset(

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.experiment import Plan, lake_partition
 from assets.frame_type import table_metadata
-from assets.keys import asset_key
+from assets.keys import asset_key, code_version
 from assets.markdown import plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.splits import stored_split
@@ -58,7 +58,9 @@ class TrainConfig(dg.Config):
 def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/<member>`, and return it with its code version."""
     settings = {"model": choice.model_dump(mode="json"), "seed": plan.experiment.seed}
-    version = plan.version(1, {**settings, "refit": plan.experiment.split.refit}, splits_version)
+    settings |= {"refit": plan.experiment.split.refit}
+    own_version = code_version("models", settings)
+    version = plan.version("models", settings, splits_version)
 
     @dg.asset(
         **plan.as_of_asset(member),
@@ -78,7 +80,7 @@ def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> 
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
             datasets = _promised(plan, lake, partition, samples)
-            wanted = fingerprint({"code": version, "datasets": datasets})
+            wanted = fingerprint({"code": own_version, "datasets": datasets})
             if not config.force and lake.version(plan.key(member), lake_partition(partition)) == wanted:
                 with TemporaryDirectory() as scratch:
                     stored = lake.fetch_folder(plan.key(member), lake_partition(partition), Path(scratch))

@@ -25,7 +25,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
     table = predictions_table(
         plan.key("predictions"), experiment.target.horizons, experiment.ensemble.chosen(experiment.models)
     )
-    version = plan.version(1, {"max_model_age": experiment.max_model_age}, ensemble_version)
+    version = plan.version("forecast", {"max_model_age": experiment.max_model_age}, ensemble_version)
 
     @dg.asset(
         **plan.common("predictions", "predict"),

@@ -27,7 +27,7 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     experiment = plan.experiment
     settings = experiment.model_dump(mode="json", include={"split", "features", "target", "pooling"})
     settings |= {"symbols": plan.symbols} if experiment.pooling == POOLED else {}
-    version = plan.version(1, settings, *plan.input_versions)
+    version = plan.version("splits training", settings, *plan.input_versions)
     mapping = data_to_as_of(plan.universe, experiment, plan.reach)
     upstream = [asset_key(plan.data(name)) for name in plan.inputs]
 

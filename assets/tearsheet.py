@@ -33,7 +33,7 @@ class TearsheetConfig(BacktestRange, dg.Config):
 def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
     """Make `e/tearsheet`."""
     version = plan.version(
-        1, plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version
+        "tearsheet report", plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version
     )
 
     @dg.asset(

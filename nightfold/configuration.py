@@ -183,6 +183,8 @@ def _fault(fault: ErrorDetails, spec: type[BaseModel]) -> str:
 def _rule(fault: ErrorDetails) -> str:
     if fault["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return "it must be a mapping of settings"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"it must match {fault['ctx']['pattern']}"
     return fault["msg"].replace("Input should", "it must", 1).replace("Input", "the input", 1)
 
 

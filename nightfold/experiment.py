@@ -26,7 +26,7 @@ from nightfold.splits.as_of import SplitSpec
 from nightfold.tearsheet.gates import Gates
 from nightfold.training import Weighting
 from nightfold.universe import Universe
-from nightfold.window import Length
+from nightfold.window import LONGEST, Length
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 OWNER = r"^(team:[A-Za-z0-9._-]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)$"
@@ -41,6 +41,9 @@ STAGES = frozenset(
 """Stages and groups of assets: no experiment and no model may be called so."""
 CATALOGS = frozenset({"main", "memory", "temp", "system", "information_schema", "pg_catalog"})
 """What SQL calls its own: an experiment is a schema there."""
+
+_GRACE_DAYS = 3
+"""Days a model goes on after its period where its successor failed."""
 
 
 class Target(Spec):
@@ -103,8 +106,8 @@ class Experiment(Spec):
     """How often a new model comes into force, at 00:00 UTC of the day, the Monday or the first."""
     first_as_of: date
     """The first model comes into force here; it trains on what was known before."""
-    max_model_age: PositiveInt = 10
-    """Days after which a model that was not replaced stops predicting."""
+    max_model_age: PositiveInt | None = None
+    """Days after which a model that was not replaced stops predicting; none: its own period and three more."""
     models: dict[str, ModelChoice] = Field(min_length=1)
     """Members by name."""
     ensemble: EnsembleSpec = EnsembleSpec()
@@ -143,6 +146,11 @@ class Experiment(Spec):
                     f"and be none of {', '.join(sorted(taken[kind]))}."
                 )
         self.ensemble.chosen(self.models)
+        if self.max_model_age is not None and self.max_model_age < LONGEST[self.retrain]:
+            raise ConfigError(
+                f"`max_model_age` is {self.max_model_age}; models that are replaced each {self.retrain} must live "
+                f"{LONGEST[self.retrain]} days or more, or bars would be left without a prediction."
+            )
         if self.strategy.horizon not in self.target.horizons:
             raise ConfigError(
                 f"`strategy.horizon` is {self.strategy.horizon}; it must be one of `target.horizons`, "
@@ -166,7 +174,13 @@ class Experiment(Spec):
             raise ConfigError(f"`interval` is {self.interval!r}; the universe has {', '.join(universe.intervals)}.")
         if self.target.label_set not in label_sets:
             raise UnknownNameError("`target.label_set`", self.target.label_set, label_sets)
-        offered = label_sets[self.target.label_set].horizons
+        label_set = label_sets[self.target.label_set]
+        if label_set.vertical != "zero":
+            raise ConfigError(
+                f"`target.label_set` is `{label_set.name}`, whose `vertical: {label_set.vertical}` calls a timeout up "
+                "or down; the strategy would value it as a barrier that was met. Take a set with `vertical: zero`."
+            )
+        offered = label_set.horizons
         missing = [horizon for horizon in self.target.horizons if horizon not in offered]
         if missing:
             raise ConfigError(
@@ -221,5 +235,5 @@ class Experiment(Spec):
 
     @property
     def model_lifetime(self) -> timedelta:
-        """`max_model_age` as a length of time."""
-        return timedelta(days=self.max_model_age)
+        """How long a model may predict."""
+        return timedelta(days=self.max_model_age or LONGEST[self.retrain] + _GRACE_DAYS)

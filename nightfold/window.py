@@ -1,6 +1,6 @@
 """Time windows: the months or days that data partitions cover, and the periods a model is in force."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -8,6 +8,9 @@ from typing import Literal
 from nightfold.errors import ConfigError
 
 Length = Literal["day", "week", "month"]
+
+LONGEST: Mapping[Length, int] = {"day": 1, "week": 7, "month": 31}
+"""Days in the longest window of a length."""
 
 KEY_FORMAT = "%Y-%m-%d"
 

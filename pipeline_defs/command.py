@@ -79,7 +79,8 @@ def nightly(now: Now = None) -> None:
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
     """Start Dagster's web UI and daemon, with the reports on the same address; Ctrl-C ends both."""
     from pipeline_defs.ui import check_port, run_ui
-    from resources.environments import PROJECT, load_environment, prepare_dagster_home
+    from resources.environments import load_environment, prepare_dagster_home
+    from resources.project import PROJECT
 
     with reported():
         check_port(port)

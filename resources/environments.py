@@ -19,10 +19,10 @@ from nightfold.spec import fingerprint
 from nightfold.universe import Universe
 from resources.dagster_home import make_dagster_home
 from resources.lake import Lake
+from resources.project import PROJECT, in_project
 from resources.sources.build import build_source
 from resources.sources.protocol import MarketDataSource
 
-PROJECT = Path(__file__).parents[1]
 DATA = Path("data")
 CONFIG = Path("configs")
 
@@ -62,7 +62,7 @@ class Environment:
     @cached_property
     def data(self) -> Path:
         """Folder of this source's lake, reports, tracking and caches."""
-        return _absolute(self.settings.data) / self.source.slug
+        return in_project(self.settings.data) / self.source.slug
 
     @property
     def reports(self) -> Path:
@@ -95,7 +95,7 @@ class Environment:
         given = self.settings.lake
         if given is not None and "://" in given:
             return Lake(given, self.universe.grain, self.data / "lake.locks")
-        folder = self.data / "lake" if given is None else _absolute(Path(given))
+        folder = self.data / "lake" if given is None else in_project(Path(given))
         return Lake(str(folder), self.universe.grain, folder.with_name(f"{folder.name}.locks"))
 
     @property
@@ -120,7 +120,7 @@ class Environment:
         """
         if not self.experiments:
             raise ConfigError(
-                f"there is no experiment; write one into `{_absolute(self.settings.config)}/experiments/`."
+                f"there is no experiment; write one into `{in_project(self.settings.config)}/experiments/`."
             )
         if name is not None and name not in self.experiments:
             raise UnknownNameError("experiment", name, self.experiments)
@@ -145,9 +145,9 @@ def load_environment(settings: Settings | None = None, now: Callable[[], datetim
         If a file is wrong; the message names file, key, value and what is allowed.
     """
     settings = settings or _read_settings()
-    folder = _absolute(settings.config)
+    folder = in_project(settings.config)
     universe = load_spec(folder / "universe.yaml", Universe)
-    cache = _absolute(settings.data) / "downloads"
+    cache = in_project(settings.data) / "downloads"
     if settings.source is not None:
         universe = _with_source(universe, settings.source, now, cache)
     label_sets = load_specs(folder / "labels.yaml", LabelSet)
@@ -195,7 +195,3 @@ def _with_source(universe: Universe, text: str, now: Callable[[], datetime], cac
 
 def _day_after(end: datetime) -> date:
     return (end - timedelta(milliseconds=1)).date() + timedelta(days=1)
-
-
-def _absolute(path: Path) -> Path:
-    return path if path.is_absolute() else PROJECT / path

@@ -56,7 +56,7 @@ class LakeIOManager(dg.IOManager):
             written = self._store(key, obj, piece)
             digests[partition] = written.digest
             context.step_context.add_asset_metadata(
-                metadata={**summary(piece.frame, written), **piece.metadata},
+                metadata={**summary(written), **piece.metadata},
                 asset_key=context.asset_key,
                 partition_key=partition,
             )
@@ -92,13 +92,12 @@ class LakeIOManager(dg.IOManager):
         return self._lake.write(key, piece.symbol, piece.window.key, frame)
 
 
-def summary(frame: pl.DataFrame, written: Written) -> dict[str, Any]:
+def summary(written: Written) -> dict[str, Any]:
     """Row count, first and last time, and content hash, as shown per partition."""
-    first, last = frame.select(pl.col("open_time").min(), pl.col("open_time").max().alias("last")).row(0)
     return {
         "dagster/row_count": written.rows,
-        "first": dg.MetadataValue.text(first.isoformat() if first else "none"),
-        "last": dg.MetadataValue.text(last.isoformat() if last else "none"),
+        "first": dg.MetadataValue.text(written.first.isoformat() if written.first else "none"),
+        "last": dg.MetadataValue.text(written.last.isoformat() if written.last else "none"),
         "data_version": written.digest,
         "path": dg.MetadataValue.path(written.path),
     }

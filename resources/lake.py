@@ -31,6 +31,7 @@ from resources.commit import replace_file
 
 _FILES_OPEN_AT_ONCE = 256
 _LOCKS = 256
+_REMAKE = "Materialize these partitions again."
 _MEND = "Delete what is broken there, then materialize its partition again."
 
 
@@ -41,6 +42,9 @@ class Written:
     path: str
     rows: int
     digest: str
+    first: datetime | None = None
+    """Open time of the first row of a frame that has one."""
+    last: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,9 @@ class Lake:
         frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=3)
         content = buffer.getvalue()
         self._commit(path, content)
-        return Written(path, frame.height, hashlib.sha256(content).hexdigest()[:16])
+        times = frame["open_time"] if "open_time" in frame.columns and frame.height else [None]
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        return Written(path, frame.height, digest, min(times), max(times))
 
     def files(self, key: str, symbols: Iterable[str], start: datetime, end: datetime) -> list[str]:
         """List stored partitions that meet ``start <= t < end``: symbols in the order given, each in order of time."""
@@ -233,7 +239,9 @@ class Lake:
             return (frame if columns is None else frame.select(columns)).collect()
         except Exception as error:  # Polars, the disk and each object store have errors of their own
             if len(files) == 1:
-                raise LakeError(f"{files[0]} cannot be read: {_first_line(error)}. {_MEND}") from error
+                other = isinstance(error, pl.exceptions.ColumnNotFoundError)
+                fault, mend = ("was stored with other settings", _REMAKE) if other else ("cannot be read", _MEND)
+                raise LakeError(f"{files[0]} {fault}: {_first_line(error)}. {mend}") from error
             for file in files:
                 self._read([file], inside, columns)
             raise LakeError(

@@ -38,14 +38,14 @@ def _first_since(begun: NDArray[np.int64], start: int) -> int:
 
 
 @compiled
-def _merge(state: Array, begun: NDArray[np.int64], count: int, start: int) -> int:
+def _merge(state: Array, begun: NDArray[np.int64], fields: int, count: int, start: int) -> int:
     """Forget lanes begun before ``start``, make one of neighbours in the same state, and tell how many are left."""
     kept = 0
     for lane in range(count):
         if begun[lane] < start:
             continue
         same = kept > 0
-        for field in range(len(state)):
+        for field in range(fields):
             same = same and state[field, lane] == state[field, kept - 1]
         if same:
             kept -= 1
@@ -60,8 +60,6 @@ def _merge(state: Array, begun: NDArray[np.int64], count: int, start: int) -> in
 def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: int) -> Array:
     """Stop of Wilder's parabolic system that is in force in the bar.
 
-    A falling trend is handled as a rising one of negative prices.
-
     Parameters
     ----------
     high, low
@@ -73,40 +71,56 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
     """
     rows = len(high)
     result = np.full(rows, np.nan)
-    state, begun = _lanes(4, memory)
-    side, next_stop, extreme, speed = state
-    in_force = np.zeros(len(begun))
+    state, begun = _lanes(5, memory)
+    side, next_stop, extreme, speed, in_force = state[0], state[1], state[2], state[3], state[4]
     count = 0
     for i in range(1, rows):
-        low_of_two, high_of_two = min(low[i - 1], low[i]), max(high[i - 1], high[i])
-        fall = low[i - 1] - low[i]
-        falls = fall > 0 and fall > high[i] - high[i - 1]
+        bar, before = (low[i], high[i]), (low[i - 1], high[i - 1])
+        for k in range(_padded(count)):
+            side[k], next_stop[k], extreme[k], speed[k], in_force[k] = _follow(
+                side[k], next_stop[k], extreme[k], speed[k], bar, before, pace, limit
+            )
+        fall = before[0] - bar[0]
+        falls = fall > 0 and fall > bar[1] - before[1]
+        first = (-1.0, -before[1], -bar[0], pace) if falls else (1.0, before[0], bar[1], pace)
+        side[count], next_stop[count], extreme[count], speed[count], in_force[count] = _follow(
+            first[0], first[1], first[2], first[3], bar, bar, pace, limit
+        )
         begun[count] = i - 1
-        side[count], next_stop[count] = (-1.0, -high[i - 1]) if falls else (1.0, low[i - 1])
-        extreme[count], speed[count] = -low[i] if falls else high[i], pace
-        for lane in range(_padded(count + 1)):
-            rises = side[lane] > 0
-            stop, top = next_stop[lane], extreme[lane]
-            near, far = (low[i], high[i]) if rises else (-high[i], -low[i])
-            bottom, ceiling = (low_of_two, high_of_two) if rises else (-high_of_two, -low_of_two)
-            if lane == count:
-                bottom, ceiling = near, far  # the first bar of a machine has none before it
-            turns, further = near <= stop, far > top
-            quicker = min(speed[lane] + pace, limit) if further else speed[lane]
-            stop = -max(top, ceiling) if turns else stop
-            top = -near if turns else max(top, far)
-            bottom = -ceiling if turns else bottom
-            share = pace if turns else quicker
-            after = -side[lane] if turns else side[lane]
-            side[lane], extreme[lane], speed[lane] = after, top, share
-            next_stop[lane] = min(stop + share * (top - stop), bottom)
-            in_force[lane] = after * stop
         count += 1
         if i >= memory:
             result[i] = in_force[_first_since(begun, i - memory)]
         if i % _TOGETHER == 0:
-            count = _merge(state, begun, count, i - memory)
+            count = _merge(state, begun, 4, count, i - memory)
     return result
+
+
+@compiled
+def _follow(
+    side: float,
+    stop: float,
+    extreme: float,
+    speed: float,
+    bar: tuple[float, float],
+    before: tuple[float, float],
+    pace: float,
+    limit: float,
+) -> tuple[float, float, float, float, float]:
+    """Turn where the bar touches the stop, and move the stop for the next bar: side, stop, extreme, speed, stop in force.
+
+    A falling trend is a rising one of negative prices; bars are low and high.
+    """
+    rises = side > 0
+    low, high = (bar[0], bar[1]) if rises else (-bar[1], -bar[0])
+    low_before, high_before = (before[0], before[1]) if rises else (-before[1], -before[0])
+    floor, ceiling = min(low, low_before), max(high, high_before)
+    turns, further = low <= stop, high > extreme
+    side = -side if turns else side
+    stop = -max(extreme, ceiling) if turns else stop
+    speed = pace if turns else min(speed + pace, limit) if further else speed
+    extreme = -low if turns else max(extreme, high)
+    floor = -ceiling if turns else floor
+    return side, min(stop + speed * (extreme - stop), floor), extreme, speed, side * stop
 
 
 @compiled
@@ -178,5 +192,5 @@ def swings(
                 result[2, i] = side[lane] if side[lane] == before[lane] else 0.0
                 result[3, i] = side[lane] if side[lane] == -before[lane] else 0.0
         if i % _TOGETHER == 0:
-            count = _merge(state, begun, count, i - memory)
+            count = _merge(state, begun, 8, count, i - memory)
     return result[0], result[1], result[2], result[3]

@@ -1,9 +1,6 @@
 """Features written outside the catalog, as plain functions of a frame of bars."""
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -11,6 +8,7 @@ import polars as pl
 from nightfold.errors import ConfigError
 from nightfold.features.feature import Feature
 from nightfold.features.segment import Array, Segment
+from nightfold.own_file import load_own
 
 FrameFunction = Callable[[pl.DataFrame], object]
 
@@ -65,25 +63,10 @@ def load_feature(place: str, lookback: int) -> Feature:
     ConfigError
         If there is no such file or function, or the file cannot be executed.
     """
-    file, _, name = place.rpartition(":")
-    if not file or not name.isidentifier():
-        raise ConfigError(f"`own` is {place!r}; it must be a file and a function, such as features.py:spread.")
-    function = getattr(_module(Path(file)), name, None)
+    name, function = load_own(place, "function", "features.py:spread")
     if not callable(function):
-        raise ConfigError(f"`own` is {place!r}, but {file} has no function `{name}`.")
+        raise ConfigError(f"`own` is {place!r}, a {type(function).__name__}; it must be a function.")
     return own_feature(function, lookback, name)
-
-
-def _module(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.is_file():
-        raise ConfigError(f"`own` names {file}, which is no Python file.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError(f"{file} cannot be executed: {type(error).__name__}: {error}.") from error
-    return module
 
 
 def _bars(segment: Segment) -> pl.DataFrame:

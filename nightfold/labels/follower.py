@@ -1,5 +1,6 @@
 """A trader who does not see the labels: the fixed, cheap forecaster by which barriers are judged."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
@@ -98,22 +99,31 @@ def forecasts(
     UnknownNameError
         If a feature is not in the catalog.
     """
-    from nightfold.features.compute import compute_features
-
-    features = compute_features(bars, spec.features, interval=interval)
-    seen = features.select(pl.col(spec.features).cast(pl.Float64)).to_numpy()
-    rows = np.arange(panel.size)
-    usable = np.isfinite(seen).all(axis=1) & np.isfinite(sigma) & (rows >= first)
-    known = usable & (rows + horizon <= panel.last)
-    future = np.full(panel.size, np.nan)
-    future[known] = np.log(panel.close[rows[known] + horizon] / panel.close[known]) / sigma[known] / sqrt(horizon)
-
-    forecast = np.full(panel.size, np.nan)
+    samples = _samples(bars, panel, sigma, first, horizon, spec, interval)
+    rows, forecast = np.arange(panel.size), np.full(panel.size, np.nan)
     for begin, end in pairwise(np.linspace(first, panel.size, spec.folds + 1).astype(np.int64)):
-        train = known & ((rows + horizon < begin) | (rows >= end + horizon))
-        test = usable & (rows >= begin) & (rows < end)
-        if train.any() and test.any():
-            forecast[test] = _ridge(seen[train], future[train], seen[test], spec.penalty)
+        train = (rows + horizon < begin) | (rows >= end + horizon)
+        samples.forecast(forecast, train, (rows >= begin) & (rows < end), spec.penalty)
+    return forecast
+
+
+def forecast_after(
+    bars: pl.DataFrame,
+    panel: Panel,
+    sigma: Floats,
+    first: int,
+    begin: int,
+    horizon: int,
+    spec: FollowerSpec,
+    interval: Interval | None = None,
+) -> Floats:
+    """Forecast the rows from ``begin`` on by the rows before whose return had ended by then; all else as `forecasts`.
+
+    This is what following would have been like: `forecasts` also looks at later parts of the window.
+    """
+    samples = _samples(bars, panel, sigma, first, horizon, spec, interval)
+    rows, forecast = np.arange(panel.size), np.full(panel.size, np.nan)
+    samples.forecast(forecast, rows + horizon < begin, rows >= begin, spec.penalty)
     return forecast
 
 
@@ -131,6 +141,42 @@ def positions(forecast: Floats, trade_share: float) -> Sides:
         return np.zeros(forecast.size, np.int8)
     strong = known & (strength >= np.quantile(strength[known], 1 - trade_share))
     return np.where(strong, np.sign(forecast, where=known, out=np.zeros(forecast.size)), 0).astype(np.int8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Features of each row, and its return ahead in units of its expected size."""
+
+    seen: Floats
+    usable: NDArray[np.bool_]
+    future: Floats
+    """NaN where it is not known."""
+
+    def forecast(self, into: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_], penalty: float) -> None:
+        train, test = train & np.isfinite(self.future), test & self.usable
+        if train.any() and test.any():
+            into[test] = _ridge(self.seen[train], self.future[train], self.seen[test], penalty)
+
+
+def _samples(
+    bars: pl.DataFrame,
+    panel: Panel,
+    sigma: Floats,
+    first: int,
+    horizon: int,
+    spec: FollowerSpec,
+    interval: Interval | None,
+) -> _Samples:
+    from nightfold.features.compute import compute_features
+
+    features = compute_features(bars, spec.features, interval=interval)
+    seen = features.select(pl.col(spec.features).cast(pl.Float64)).to_numpy()
+    rows = np.arange(panel.size)
+    usable = np.isfinite(seen).all(axis=1) & np.isfinite(sigma) & (rows >= first)
+    known = usable & (rows + horizon <= panel.last)
+    future = np.full(panel.size, np.nan)
+    future[known] = np.log(panel.close[rows[known] + horizon] / panel.close[known]) / sigma[known] / sqrt(horizon)
+    return _Samples(seen, usable, future)
 
 
 def _ridge(seen: Floats, future: Floats, unseen: Floats, penalty: float) -> Floats:

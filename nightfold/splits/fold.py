@@ -18,7 +18,7 @@ import numpy as np
 
 from nightfold.errors import ConfigError
 from nightfold.splits.gap import Gap, check_gap, measured
-from nightfold.splits.plan import Plan
+from nightfold.splits.plan import SplitPlan
 from nightfold.splits.purge import Rows
 from nightfold.splits.span import Column, LabelSpans, RowNumbers
 from nightfold.splits.zone import Gaps, zones
@@ -32,7 +32,7 @@ class Splitter(ABC):
     """Makes splits of labelled rows: a plan, or the rows themselves."""
 
     @abstractmethod
-    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> Plan:
+    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> SplitPlan:
         """Lay out the splits without making their rows.
 
         Parameters
@@ -46,7 +46,7 @@ class Splitter(ABC):
 
         Returns
         -------
-        Plan
+        SplitPlan
             A sequence of splits.
 
         Raises
@@ -76,14 +76,14 @@ class CombinatorialPurged(Splitter):
     Examples
     --------
     Twelve bars, labels that end a bar or, one of them, four bars later. The first split tests folds 0 and 1, bars 0 to
-    5: label 5 ends at 6, and the embargo takes 7. The last one tests folds 2 and 3, from bar 6 on: labels 3 and 5
-    reach it, label 4, between them, does not.
+    5: its latest label ends at 7, and the embargo takes 8. The last one tests folds 2 and 3, from bar 6 on: labels 3
+    and 5 reach it; label 4, between them, does not and stays.
 
     >>> start = np.arange(12)
     >>> end = start + np.where(start == 3, 4, 1)
     >>> splits = list(CombinatorialPurged(4, 2, embargo=1).split(start, end))
     >>> len(splits), splits[0][0].tolist(), splits[-1][0].tolist()
-    (6, [8, 9, 10, 11], [0, 1, 2, 4])
+    (6, [9, 10, 11], [0, 1, 2, 4])
     """
 
     n_folds: int
@@ -117,7 +117,7 @@ class CombinatorialPurged(Splitter):
         """Number of full out-of-sample paths, C(N, k) k / N."""
         return comb(self.n_folds - 1, self.n_test_folds - 1)
 
-    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> Plan:
+    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> SplitPlan:
         """Lay out the splits, in lexical order of their test folds; see `Splitter.plan`."""
         return _folds(self, _read(start, end, interval), self.n_test_folds)
 
@@ -158,7 +158,7 @@ class PurgedKFold(Splitter):
         """Number of training and test sets."""
         return self.n_folds
 
-    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> Plan:
+    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> SplitPlan:
         """Lay out the splits, in time order of their tests; see `Splitter.plan`."""
         return _folds(self, _read(start, end, interval), 1)
 
@@ -196,7 +196,7 @@ class WalkForward(Splitter):
         _check_count("test_size", self.test_size, 1)
         _check_gaps(self.purge, self.embargo, 0)
 
-    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> Plan:
+    def plan(self, start: Column | LabelSpans, end: Column | None = None, interval: str | None = None) -> SplitPlan:
         """Lay out the splits, in time order; see `Splitter.plan`."""
         spans = _read(start, end, interval)
         count = (spans.moments - self.train_size) // self.test_size
@@ -211,10 +211,10 @@ class WalkForward(Splitter):
         folds = zones(spans, limits, gaps)
         since = np.zeros(count, np.int64) if self.expanding else spans.places(limits[:-1] - self.train_size)
         windows = [(first, fold.first) for first, fold in zip(since.tolist(), folds, strict=True)]
-        return _trainable(Plan(spans, folds, tuple((number,) for number in range(count)), windows))
+        return _trainable(SplitPlan(spans, folds, tuple((number,) for number in range(count)), windows))
 
 
-def _folds(splitter: "CombinatorialPurged | PurgedKFold", spans: LabelSpans, n_test_folds: int) -> Plan:
+def _folds(splitter: "CombinatorialPurged | PurgedKFold", spans: LabelSpans, n_test_folds: int) -> SplitPlan:
     """Lay out splits of folds, in lexical order of those tested."""
     n_folds = splitter.n_folds
     if n_folds > spans.moments:
@@ -232,7 +232,7 @@ def _folds(splitter: "CombinatorialPurged | PurgedKFold", spans: LabelSpans, n_t
         )
     folds = zones(spans, _limits(spans.moments, n_folds), Gaps(measured("purge", splitter.purge, spans), 0, embargo))
     tested = tuple(combinations(range(n_folds), n_test_folds))
-    return _trainable(Plan(spans, folds, tested, [(0, spans.begins.size)] * len(tested)))
+    return _trainable(SplitPlan(spans, folds, tested, [(0, spans.begins.size)] * len(tested)))
 
 
 def _limits(moments: int, n_folds: int) -> Rows:
@@ -242,7 +242,7 @@ def _limits(moments: int, n_folds: int) -> Rows:
     return folds * size + np.minimum(folds, larger)
 
 
-def _trainable(plan: Plan) -> Plan:
+def _trainable(plan: SplitPlan) -> SplitPlan:
     empty = [number for number, split in enumerate(plan) if not split.whole and not split.near.size]
     if empty:
         raise ConfigError(

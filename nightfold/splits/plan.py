@@ -25,13 +25,12 @@ class Split:
     @property
     def train(self) -> RowNumbers:
         """Rows to train on, ascending."""
-        near = self.near
         whole = self.whole
-        pieces: list[Rows | RowNumbers] = []
-        for (first, stop), before in zip(whole, _cut(near, whole), strict=False):
-            pieces += [self.spans.rows[before], self.spans.rows[first:stop]]
-        after = near[near >= whole[-1][1]] if whole else near
-        return self._rows([*pieces, self.spans.rows[after]])
+        near = np.split(self.near, np.searchsorted(self.near, [first for first, _ in whole]))
+        pieces = [self.spans.rows[near[0]]]
+        for (first, stop), behind in zip(whole, near[1:], strict=True):
+            pieces += [self.spans.rows[first:stop], self.spans.rows[behind]]
+        return self._rows(pieces)
 
     @property
     def test(self) -> RowNumbers:
@@ -72,22 +71,24 @@ class Split:
         Returns
         -------
         Parts
-            ``validation`` is empty; ``outside`` are rows before a rolling window, and those after a test that is not
-            followed by training rows.
+            ``validation`` is empty; ``outside`` is what lies before a rolling window, or after the test of a walk
+            forward.
         """
-        places = np.arange(self.spans.begins.size)
-        code = np.full(places.size, OUTSIDE, np.int8)
+        by_row = np.full(self.spans.size, UNKNOWN, np.int8)
+        by_row[self.spans.rows] = self.code()
+        return Parts.of(by_row)
+
+    def code(self) -> NDArray[np.int8]:
+        """Part of the label at each place, as a position in `PARTS`."""
         inside = slice(*self.window)
-        code[inside] = TRAIN
-        places, ends = places[inside], self.spans.ends[inside]
-        for zone in self.zones:
-            code[inside][~zone.spares(places, ends) & (code[inside] == TRAIN)] = EMBARGOED
-            code[inside][zone.purges(places, ends)] = PURGED
+        places, ends = np.arange(*self.window), self.spans.ends[inside]
+        is_spared = np.logical_and.reduce([zone.spares(places, ends) for zone in self.zones])
+        is_purged = np.logical_or.reduce([zone.purges(places, ends) for zone in self.zones])
+        code = np.full(self.spans.begins.size, OUTSIDE, np.int8)
+        code[inside] = np.where(is_spared, TRAIN, np.where(is_purged, PURGED, EMBARGOED))
         for zone in self.zones:
             code[zone.first : zone.stop] = TEST
-        by_row = np.full(self.spans.size, UNKNOWN, np.int8)
-        by_row[self.spans.rows] = code
-        return Parts.of(by_row)
+        return code
 
     def _rows(self, pieces: Sequence[RowNumbers]) -> RowNumbers:
         rows = np.concatenate(pieces)
@@ -97,7 +98,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan(Sequence[Split]):
+class SplitPlan:
     """Splits in order, made as they are asked for; and the paths that their tests add up to."""
 
     spans: LabelSpans
@@ -112,7 +113,11 @@ class Plan(Sequence[Split]):
         """Count the splits."""
         return len(self.tested)
 
-    def __getitem__(self, number: int) -> Split:  # type: ignore[override]  # no slices
+    def __iter__(self) -> Iterator[Split]:
+        """Make one split after another."""
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Split:
         """Return one split."""
         zones = tuple(self.folds[fold] for fold in self.tested[number])
         return Split(self.spans, zones, self.windows[number])
@@ -177,11 +182,3 @@ class Plan(Sequence[Split]):
             for path, number in enumerate(paths[:, fold]):
                 joined[path, rows] = made[number][np.searchsorted(tests[number], rows)]
         return joined
-
-
-def _cut(near: Rows, whole: Sequence[tuple[int, int]]) -> Iterator[Rows]:
-    """Places near borders that lie before each whole stretch and after the one before it."""
-    done = 0
-    for first in np.searchsorted(near, [first for first, _ in whole]).tolist():
-        yield near[done:first]
-        done = first

@@ -13,6 +13,7 @@ from nightfold.errors import ConfigError, SourceError
 from nightfold.interval import INTERVALS, duration
 from nightfold.schema import RAW_BARS
 from nightfold.source import FolderSource
+from resources.project import in_project
 from resources.sources.table import ENDINGS, read_bars, time_range
 
 _PERPETUAL_MARKETS = ("perp", "perpetual", "swap", "future", "futures", "um", "linear")
@@ -112,7 +113,7 @@ class BarFolder:
 
 
 def _list_paths(path: str) -> list[Path]:
-    place = Path(path).expanduser()
+    place = in_project(path)
     found = place.iterdir() if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))  # noqa: PTH207  # the pattern may be absolute
     return sorted(path for path in found if path.is_file())
 

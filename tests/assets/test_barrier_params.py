@@ -57,8 +57,8 @@ def remake(deployment, *keys):
 
 
 def metadata(deployment, key, partition):
-    with deployment.entered(), dg.DagsterInstance.from_config(str(deployment.environment().dagster_home)) as instance:
-        records = instance.fetch_materializations(dg.AssetKey(key), limit=50).records
+    with deployment.workshop() as workshop:
+        records = workshop.instance.fetch_materializations(dg.AssetKey(key), limit=50).records
         return next(each for each in records if each.partition_key == partition).asset_materialization.metadata
 
 
@@ -106,7 +106,9 @@ def test_the_last_bar_before_a_month_counts(ours, theirs):
     (path,) = (theirs.lake / "bars").glob("symbol=AAAUSDT/2024-02-01.parquet")
     bars = pl.read_parquet(path)
     last = pl.col("open_time") == bars["open_time"].max()
-    bars.with_columns(pl.when(last).then(pl.col("high") * 3).otherwise(pl.col("high")).alias("high")).write_parquet(path)
+    bars.with_columns(pl.when(last).then(pl.col("high") * 3).otherwise(pl.col("high")).alias("high")).write_parquet(
+        path
+    )
     remake(theirs, TRIALS)
     changed, before = (rows(each, TRIALS).filter(open_time=at(3)) for each in (theirs, ours))
     assert not changed.equals(before)
@@ -210,7 +212,10 @@ def test_labels_wait_for_their_barriers(theirs):
         ({"barriers": "genetic"}, "`barriers` is 'genetic'; it must be 'fixed' or 'searched'"),
         ({"barriers": "searched", "search": {"trials": 0}}, "`search.trials` is 0; it must be greater than 0"),
         ({"barriers": "searched", "search": {"window_day": 9}}, "did you mean window_days"),
-        ({"barriers": "searched", "search": {"cost": -1}}, "`search.cost` is -1; it must be greater than or equal to 0"),
+        (
+            {"barriers": "searched", "search": {"cost": -1}},
+            "`search.cost` is -1; it must be greater than or equal to 0",
+        ),
         ({"search": {"trials": 9}}, "`search` is set, but `barriers` is fixed"),
         ({"barriers": "searched", "search": {"follower": {"features": ["rsi_15"]}}}, "did you mean rsi_14"),
         ({"barriers": "searched", "search": {"window_days": 5}}, "`least_days` is 30; it may be `window_days`, 5"),
@@ -218,7 +223,7 @@ def test_labels_wait_for_their_barriers(theirs):
 )
 def test_wrong_settings_are_refused_with_the_way_out(deploy, settings, fault):
     made = deploy(labels={"found": settings}, experiments={})
-    with pytest.raises(ConfigError, match="labels.yaml: found") as error:
+    with pytest.raises(ConfigError, match=r"labels\.yaml: found") as error:
         made.environment()
     assert fault in str(error.value)
 

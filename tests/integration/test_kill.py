@@ -126,18 +126,19 @@ def test_killed_runs_hold_up_none_of_the_ui_and_one_that_is_killed_can_be_rerun(
 
 
 def dies(disturbed, process: subprocess.Popen[str], line: int, chance: random.Random) -> str:
-    """Kill a process a moment after it has said so many lines; return the last one's first word, none if it had ended.
+    """Kill a process a moment after it has said so many lines; return what it was at, nothing if it had ended.
 
-    Where nothing had been said that moment is one of the start-up's.
+    Its start-up may tell of earlier kills, and MLflow when it makes its tables: with a date.
     """
-    said = ["start-up"]
+    at = "start-up"
     for _ in range(line):
-        said.append(process.stdout.readline())
+        word = process.stdout.readline().split()
+        at = word[0] if word and word[0][0].isalpha() and word[0] != "run" else at
     try:
         process.wait(chance.uniform(0, _PAUSE_S if line else _STARTUP_S))
     except subprocess.TimeoutExpired:
         disturbed.kill(process)
-        return said[-1].split()[0]
+        return at
     disturbed.end(process)
     return ""
 

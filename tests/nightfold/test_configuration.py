@@ -32,7 +32,7 @@ WRONG = [
     ("split: {purge: -1}", "`split.purge` is -1; it must be greater than or equal to 0."),
     ("split: 3", "`split` is 3; it must be a mapping of settings."),
     ("split: {embargo: long}", "`split.embargo` is 'long'; it must be a valid integer, "),
-    ("split: {in_force_delay: soon}", "`split.in_force_delay` is 'soon'; "),
+    ("split: {in_force_delay: soon}", "`split.in_force_delay` is 'soon'; it must match ^\\d+[mhd]$."),
     ("pooling: both", "`pooling` is 'both'; it must be 'pooled' or 'per_symbol'."),
     ("retrain: hour", "`retrain` is 'hour'; it must be 'day', 'week' or 'month'."),
     ("max_model_age: 0", "`max_model_age` is 0; it must be greater than 0."),

@@ -99,8 +99,21 @@ def test_one_model_is_fitted_over_all_symbols_or_one_each(
     assert [made.members(key, UNIVERSE.symbols) for key in keys] == members
 
 
-def test_the_lifetime_of_a_model_is_in_days() -> None:
-    assert experiment(max_model_age=14).model_lifetime == timedelta(days=14)
+@pytest.mark.parametrize(("settings", "days"), [({}, 4), ({"retrain": "week"}, 10), ({"retrain": "month"}, 34)])
+def test_a_model_outlives_its_period_by_three_days(settings: dict[str, Any], days: int) -> None:
+    assert experiment(**settings).model_lifetime == timedelta(days=days)
+    assert experiment(**settings, max_model_age=50).model_lifetime == timedelta(days=50)
+
+
+def test_a_model_that_dies_before_its_successor_comes_is_refused() -> None:
+    with pytest.raises(ValueError, match="`max_model_age` is 6; models that are replaced each week must live 7 days"):
+        experiment(retrain="week", max_model_age=6)
+
+
+def test_labels_that_call_a_timeout_up_or_down_are_refused() -> None:
+    signed = {"labels": LABEL_SETS["labels"].model_copy(update={"vertical": "sign"})}
+    with pytest.raises(ConfigError, match="Take a set with `vertical: zero`"):
+        experiment().check_against(UNIVERSE, signed)
 
 
 def test_what_fits_the_universe_is_accepted() -> None:

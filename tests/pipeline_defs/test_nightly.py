@@ -213,7 +213,7 @@ ACROSS = {"name": "e", "first_as_of": "2024-02-05", "features": {"sets": ["defau
 def test_rows_that_look_at_a_symbol_whose_bars_came_late_are_made_again_in_the_month_of_these_bars(stage):
     ours = stage(ACROSS, leader="AAAUSDT")
     ours.put_data(at(2024, 1, 31), symbols=["CCCUSDT"])
-    ours.put_data(at(2024, 2, 1, 0, 10), symbols=["AAAUSDT", "BBBUSDT"])
+    ours.put_data(at(2024, 2, 1, 12), symbols=["AAAUSDT", "BBBUSDT"])
     ours.put("bars", at(2024, 2, 2, 0, 10))
     assert research(ours.night(2024, 2, 2, 0, 10)) == [Step("research", "2024-01-01|AAAUSDT", "2024-02-01|CCCUSDT")]
 

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from nightfold.errors import ConfigError, LakeError
 from resources import environments
-from resources.environments import PROJECT, Environment, Settings, load_environment, prepare_dagster_home
+from resources.environments import Environment, Settings, load_environment, prepare_dagster_home
+from resources.project import PROJECT
 
 UNIVERSE = "source: simulated\nsymbols: [BTCUSDT, ETHUSDT]\nstart: 2024-01-01\nend: 2024-07-01\n"
 LABELS = "labels: {horizons: [5, 20]}\n"

@@ -3,7 +3,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.environments import PROJECT
+from resources.project import PROJECT
 from resources.event_log import BatchedEventLog
 
 SYMBOLS = ["A", "B", "C"]

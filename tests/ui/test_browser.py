@@ -177,11 +177,13 @@ def test_the_graph_shows_the_whole_line(page):
 def test_a_model_shows_its_numbers_and_their_course(page):
     page.open("/assets/quick/lightgbm", height=1000)
     assert {"log_loss", "cpu_seconds", "experiment: quick", "layer: train"} <= set(page.text.splitlines())
-    page.driver.find_element(By.XPATH, "//*[text()='Columns']").click()
+    columns = page.driver.find_element(By.XPATH, "//*[text()='Columns']")
+    columns.click()  # folds them up, on every page
     page.press("Plots")
     page.find("*", "cpu_seconds")
     page.settle()
     page.picture("asset")
+    columns.click()
 
 
 def test_bars_show_what_each_column_means(page):

@@ -158,6 +158,83 @@ def test_trials_are_judged_as_label_by_label(recorded_bars: Bars, tie: str, entr
     assert search.trials["thin_widths"].n_unique() > 3
 
 
+@pytest.mark.parametrize(("place", "is_quick"), [(23, False), (30, False), (35, False), (35, True)])
+def test_the_worked_example_of_the_search_boundary(place: int, is_quick: bool) -> None:
+    """Five minutes, 5 bars: the row opening at 23:30 may be used; the one at 23:35 only if decided by midnight."""
+    bars = with_quiet_end(simulated(after=1), spike=is_quick)
+    row = FEBRUARY - timedelta(minutes=60 - place)
+    barrier = TripleBarrier(horizon=5)
+    end = barrier_labels(bars, barrier).filter(open_time=row)["label_end"].item()
+    spec = BarrierSearchSpec(**QUICK | {"trials": 1})
+    assert (end <= FEBRUARY) == (place <= 30 or is_quick)
+    fixed = run_search(bars, FEBRUARY, 5, spec).fixed.row(0, named=True)
+    labels = barrier_labels(bars, barrier).filter(pl.col("open_time").is_between(FEBRUARY - 35 * DAY, FEBRUARY - BAR))
+    used = labels.filter(pl.col("label_end") <= FEBRUARY)
+    assert (row in used["open_time"]) == (end <= FEBRUARY)
+    assert fixed["rows"] == used.height
+    assert fixed["upper_touches"] == pytest.approx((used["label"] == 1).mean())
+    assert fixed["lower_touches"] == pytest.approx((used["label"] == -1).mean())
+
+
+def asymmetric(*, mirrored: bool) -> pl.DataFrame:
+    """Rises that run on for two hours, and falls that are taken back after half an hour; mirrored the other way."""
+    chance, unit, size = np.random.default_rng(0), 0.001, 40 * 288
+    moves, place = chance.normal(0, unit, size), 0
+    while place < size - 60:
+        if chance.random() < 0.5:
+            moves[place : place + 24] += 0.9 * unit
+        else:
+            moves[place : place + 6] -= 1.5 * unit
+            moves[place + 6 : place + 12] += 1.5 * unit
+        place += int(chance.integers(40, 60))
+    close = 100 * np.exp(np.cumsum(moves - moves.mean()) * (-1 if mirrored else 1))
+    opened = np.concatenate(([100.0], close[:-1]))
+    wicks = np.exp(np.abs(chance.normal(0, unit / 3, (2, size))))
+    times = pl.datetime_range(FEBRUARY - 40 * DAY, FEBRUARY, BAR, closed="left", eager=True)
+    prices = {
+        "open": opened,
+        "high": np.maximum(opened, close) * wicks[0],
+        "low": np.minimum(opened, close) / wicks[1],
+        "close": close,
+    }
+    return pl.DataFrame({"symbol": "A", "open_time": times, **prices, "volume": chance.uniform(1, 2, size)})
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_planted_asymmetry_is_found(mirrored: bool) -> None:
+    spec = BarrierSearchSpec(**QUICK | {"trials": 120, "population": 30}, cost=0.0005)
+    search = run_search(asymmetric(mirrored=mirrored), FEBRUARY, 20, spec)
+    far, near = search.barrier.upper, search.barrier.lower
+    if mirrored:
+        far, near = near, far
+    assert search.fallback is None
+    assert far > 1.8 * near
+    assert search.in_force["log_return_per_bar"] > 1.3 * search.fixed["log_return_per_bar"].item()
+
+
+def test_the_fixed_barriers_stand_beside_the_trials_and_are_not_counted(found: BarrierSearch) -> None:
+    assert found.tried["trial"].to_list() == [FIXED, *range(60)]
+    assert found.trials["trial"].to_list() == list(range(60))
+    fixed = found.fixed.row(0, named=True)
+    assert (fixed["upper"], fixed["lower"], fixed["holding"], fixed["holding_bars"]) == (0.8, 0.8, 1.0, 20)
+    assert fixed["rows"] == 35 * 288 - 20
+    labels = barrier_labels(simulated(trend=0.2), TripleBarrier(), "5m").filter(
+        pl.col("open_time") >= FEBRUARY - 35 * DAY
+    )
+    for touch, share in (("upper", "upper_touches"), ("lower", "lower_touches"), ("vertical", "timeouts")):
+        assert fixed[share] == pytest.approx((labels["touch"].drop_nulls() == touch).mean())
+    assert found.in_force["trial"] == found.chosen
+
+
+def test_a_search_leaves_optunas_logging_as_it_was(capfd: pytest.CaptureFixture) -> None:
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    run_search(simulated(), FEBRUARY, 20, BarrierSearchSpec(**QUICK | {"trials": 2}))
+    assert optuna.logging.get_verbosity() == level
+    assert capfd.readouterr().err == ""
+
+
 def test_the_most_profitable_of_the_even_enough_is_chosen(found: BarrierSearch) -> None:
     offered = [trial for trial in found.trials.to_dicts() if trial["feasible"] and trial["entropy"] >= 0.9]
     best = max(offered, key=lambda trial: (trial["log_return_per_bar"], -trial["trial"]))
@@ -219,6 +296,7 @@ def test_without_a_feasible_trial_the_fixed_barriers_of_the_rule_stay() -> None:
     search = run_search(simulated(), FEBRUARY, 20, BarrierSearchSpec(**QUICK, cost=0.05), rule)
     assert search.barrier == TripleBarrier(upper=1.2, lower=0.7, entry="next_open")
     assert "60 trials 0 are feasible" in search.fallback
+    assert search.in_force == search.fixed.row(0, named=True)
     assert search.front.is_empty()
     assert search.convergence["best_so_far"].null_count() == 60
 
@@ -229,7 +307,8 @@ def test_a_short_history_is_not_searched(days: int) -> None:
     search = run_search(bars, FEBRUARY, 20, BarrierSearchSpec(**QUICK))
     assert (search.barrier, search.chosen) == (TripleBarrier(), None)
     assert "have volatility and features before 2023-02-01 00:00" in search.fallback
-    assert search.trials.is_empty()
+    assert search.tried.is_empty()
+    assert search.in_force is None
     assert search.convergence.is_empty()
 
 

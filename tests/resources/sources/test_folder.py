@@ -174,3 +174,13 @@ def test_the_slug_is_safe_and_tells_settings_apart() -> None:
 def test_a_pattern_that_tells_too_little_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="`name_pattern` is"):
         FolderSource(path="bars", name_pattern=pattern)
+
+
+def test_a_relative_folder_is_the_project_s_wherever_one_stands(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("bars/venue_spot_BTCUSDT_5m.parquet")
+    monkeypatch.setattr("resources.project.PROJECT", tmp_path)
+    monkeypatch.chdir("/")
+    assert folder("bars").symbols("5m") == ["BTCUSDT"]
+    assert folder("bars/*_BTC*").symbols("5m") == ["BTCUSDT"]
