@@ -85,7 +85,7 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
         plan.label_set,
         lake.require(plan.data("bars"), symbols, start, end),
         predictions,
-        lake.require(plan.data(plan.label_set.name), symbols, start, end).select(labels),
+        lake.require(plan.data(plan.label_set.name), symbols, start, end, labels),
         shares,
         choices,
     )

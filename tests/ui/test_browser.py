@@ -175,7 +175,7 @@ def test_the_graph_shows_the_whole_line(page):
 
 
 def test_a_model_shows_its_numbers_and_their_course(page):
-    page.open("/assets/quick/lightgbm", height=1000)
+    page.open("/assets/quick/lightgbm", height=1040)
     assert {"log_loss", "cpu_seconds", "experiment: quick", "layer: train"} <= set(page.text.splitlines())
     columns = page.driver.find_element(By.XPATH, "//*[text()='Columns']")
     columns.click()  # folds them up, on every page
