@@ -1,9 +1,13 @@
 """The `nightfold audit` commands: look for leaks in one's own work, and in the catalog."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline_defs.console import OUT, reported
@@ -11,6 +15,9 @@ from pipeline_defs.console import OUT, reported
 if TYPE_CHECKING:
     import polars as pl
 
+    from nightfold.experiment import Experiment
+    from nightfold.splits.fold import Splitter
+    from nightfold.splits.gap import Gap
     from resources.environments import Environment
 
 app = typer.Typer(help="Look for leaks.", no_args_is_help=True)
@@ -62,6 +69,134 @@ def audit_features_command(
     raise typer.Exit(1 if faults.height else 0)
 
 
+@app.command("splits")
+def audit_splits_command(
+    own: Annotated[
+        str | None,
+        typer.Option(
+            help="Splits of your own, FILE.py:NAME: an object with `split(X)` as in scikit-learn, what makes one, or a "
+            "function of start and end that gives pairs of train and test rows. Rows are in time order, symbols of one "
+            "moment together."
+        ),
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Else ours: kfold, combinatorial or walk_forward.")] = "kfold",
+    folds: Annotated[int, typer.Option(help="Folds of the first two.")] = 5,
+    test_folds: Annotated[int, typer.Option(help="Folds that combinatorial tests together.")] = 2,
+    train_days: Annotated[int | None, typer.Option(help="walk_forward trains on; the experiment's if none.")] = None,
+    test_days: Annotated[int, typer.Option(help="walk_forward tests at a time.")] = 7,
+    expanding: Annotated[bool, typer.Option(help="walk_forward trains from the first row on.")] = False,
+    purge: Annotated[str | None, typer.Option(help="Bars, or a time such as 5h; the experiment's if none.")] = None,
+    embargo: Annotated[str | None, typer.Option(help="Bars, or a time such as 24h; the experiment's if none.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Bars that labels look ahead; the strategy's if none.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Whose labels, symbols and defaults; the first by name if none.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG file to draw the splits into.")] = None,
+) -> None:
+    """Look for training labels that overlap a test, on the lake's labels; exit status 1 if one does.
+
+    The table has a line a split: rows of both sets, overlaps, and rows lost to purge and embargo. All symbols are cut
+    at the same moments.
+    """
+    from nightfold.errors import ConfigError
+    from nightfold.splits.audit import audit_splits
+    from nightfold.splits.audit_picture import audit_picture
+    from nightfold.splits.own import load_splits
+    from resources.environments import load_environment
+
+    with reported(), _warned():
+        if picture is not None and picture.suffix != ".svg":
+            raise ConfigError(f"`picture` is {str(picture)!r}; it must end in .svg.")
+        environment = load_environment()
+        chosen = environment.experiment(experiment)
+        ahead = horizon or chosen.strategy.horizon
+        labels = _known_labels(environment, chosen, ahead)
+        start, end = labels["open_time"], labels[f"label_end_{ahead}"]
+        interval = chosen.interval or environment.universe.interval
+        if own is None:
+            gaps = {"purge": _gap(purge, chosen.split.purge), "embargo": _gap(embargo, chosen.split.embargo)}
+            days = (chosen.split.train_days if train_days is None else train_days, test_days)
+            splits: Any = _splitter(kind, (folds, test_folds), days, chosen, interval, gaps, expanding=expanding)
+        else:
+            splits = load_splits(own, start, end)
+        found = audit_splits(splits, start, end, interval)
+        if picture is not None:
+            title = f"{own or kind}: {', '.join(sorted(set(labels['symbol'])))}, labels of {ahead} bars"
+            picture.write_text(audit_picture(found, title, is_simulated=environment.universe.is_simulated))
+    OUT.print(_splits_table(found.table))
+    times = ", ".join(f"{count:,} tested {times} times" for times, count in found.tested.iter_rows())
+    OUT.print(f"{labels.height:,} rows with a known label of {ahead} bars: {times}.")
+    OUT.print(f"{found.table.height} splits: {found.leaks or 'no'} training labels overlap a test.")
+    raise typer.Exit(1 if found.leaks else 0)
+
+
+def _splitter(
+    kind: str,
+    folds: tuple[int, int],
+    days: tuple[int, int],
+    experiment: "Experiment",
+    interval: str,
+    gaps: dict[str, "Gap"],
+    *,
+    expanding: bool,
+) -> "Splitter":
+    """Make the splitter of a name."""
+    from nightfold.errors import UnknownNameError
+    from nightfold.features.select import max_lookback
+    from nightfold.interval import duration
+    from nightfold.splits.fold import CombinatorialPurged, PurgedKFold, WalkForward
+
+    if kind == "walk_forward":
+        train, test = (length * (duration("1d") // duration(interval)) for length in days)
+        return WalkForward(train, test, expanding=expanding, **gaps)
+    lookback = max_lookback(experiment.features.resolve())
+    if kind == "kfold":
+        return PurgedKFold(folds[0], lookback=lookback, **gaps)
+    if kind == "combinatorial":
+        return CombinatorialPurged(folds[0], folds[1], lookback=lookback, **gaps)
+    raise UnknownNameError("kind of splits", kind, ["kfold", "combinatorial", "walk_forward"])
+
+
+def _gap(text: str | None, default: int) -> "Gap":
+    if text is None:
+        return default
+    return int(text) if text.isdecimal() else text
+
+
+@contextmanager
+def _warned() -> Iterator[None]:
+    """Say what splits warn of."""
+    from nightfold.splits.fold import LookbackWarning
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", LookbackWarning)
+        yield
+    for warning in told:
+        OUT.print(f"[yellow]warning:[/] {escape(str(warning.message))}")
+
+
+def _known_labels(environment: "Environment", experiment: "Experiment", horizon: int) -> "pl.DataFrame":
+    """Read the stored rows of an experiment's symbols that have a label, in time order, symbols of a moment together."""
+    from assets.keys import data_key
+    from nightfold.errors import ConfigError
+    from nightfold.schema import KEY
+
+    universe, lake, name = environment.universe, environment.lake, experiment.target.label_set
+    offered = environment.label_sets[name].horizons
+    if horizon not in offered:
+        raise ConfigError(f"`horizon` is {horizon}; label set `{name}` has {', '.join(map(str, offered))}.")
+    key, symbols = data_key(universe, name, experiment.interval), experiment.traded(universe.symbols)
+    windows = lake.partitions(key, symbols)
+    if not windows:
+        raise ConfigError(f"the lake has no `{key}` yet; `nightfold backfill --layer research` makes them.")
+    known = f"label_end_{horizon}"
+    return (
+        lake.require(key, symbols, windows[0].start, windows[-1].end, [*KEY, known])
+        .drop_nulls(known)
+        .sort("open_time", "symbol")
+    )
+
+
 def _newest_bars(environment: "Environment", symbol: str | None, count: int) -> "pl.DataFrame":
     """Newest stored bars of one symbol."""
     from assets.stored import last_open_time
@@ -78,6 +213,19 @@ def _newest_bars(environment: "Environment", symbol: str | None, count: int) -> 
         raise ConfigError(f"the lake has no bars of {name}; `nightfold backfill --layer ingest` brings them in.")
     step = duration(universe.interval)
     return lake.require("bars", [name], last - (count - 1) * step, last + step)
+
+
+def _splits_table(found: "pl.DataFrame") -> Table:
+    table = Table(*(name.replace("_", " ") for name in found.columns))
+    for line in found.iter_rows(named=True):
+        cells = {
+            name: f"{value:%Y-%m-%d %H:%M}" if name.startswith("test_") else f"{value:,}"
+            for name, value in line.items()
+        }
+        if line["leaks"]:
+            cells["leaks"] = f"[red]{cells['leaks']}[/]"
+        table.add_row(*cells.values())
+    return table
 
 
 def _table(found: "pl.DataFrame") -> Table:

@@ -1,8 +1,10 @@
 """State machines with a finite memory: trailing stops and swings, each row as if begun ``memory`` bars earlier.
 
 A machine begins at every bar, and all of them go on side by side, a lane each. Two that were begun one after the other
-soon come to the same state, and from there on are one. So there are few lanes, ordered by when they began, and the
-first whose newest start is recent enough answers for the bar. Rows without a whole memory are NaN.
+soon come to the same state, and from there on are one. So there are few lanes, in the order in which they were begun,
+and one of them answers for the machine that is wanted. Rows without a whole memory are NaN.
+
+Lanes are stepped without branches, each number read once, so that a processor takes several at a time.
 """
 
 import numpy as np
@@ -11,26 +13,27 @@ from numpy.typing import NDArray
 from nightfold.features.compiled import compiled
 from nightfold.features.segment import Array
 
-_TOGETHER = 8
-"""Lanes a processor takes at once, and bars between two looks for equal states."""
+_ABREAST = 8
+"""Lanes are stepped in groups of so many: those behind the last do no harm."""
+_BETWEEN_MERGES = 16
+"""Bars from one look for equal states to the next."""
 
 
 @compiled
 def _lanes(fields: int, memory: int) -> tuple[Array, NDArray[np.int64]]:
-    """Room for the states of all machines that can differ, and for the newest start of each."""
-    room = memory + 3 * _TOGETHER
+    """Room for the states of all machines that can differ, and for the newest start that each stands for."""
+    room = memory + _BETWEEN_MERGES + _ABREAST
     return np.zeros((fields, room)), np.zeros(room, dtype=np.int64)
 
 
 @compiled
-def _padded(count: int) -> int:
-    """Lanes to go through: whole groups, for lanes behind the last do no harm."""
-    return (count + _TOGETHER - 1) // _TOGETHER * _TOGETHER
+def _stepped(count: int) -> int:
+    return (count + _ABREAST - 1) // _ABREAST * _ABREAST
 
 
 @compiled
-def _first_since(begun: NDArray[np.int64], start: int) -> int:
-    """First lane that stands for the machine begun at ``start``."""
+def _lane_of(begun: NDArray[np.int64], start: int) -> int:
+    """Find the lane that stands for the machine begun at ``start``."""
     lane = 0
     while begun[lane] < start:
         lane += 1
@@ -38,21 +41,18 @@ def _first_since(begun: NDArray[np.int64], start: int) -> int:
 
 
 @compiled
-def _merge(state: Array, begun: NDArray[np.int64], fields: int, count: int, start: int) -> int:
-    """Forget lanes begun before ``start``, make one of neighbours in the same state, and tell how many are left."""
+def _merge(state: Array, fields: int, begun: NDArray[np.int64], count: int, start: int) -> int:
+    """Forget machines begun before ``start``, make one of neighbours with equal ``fields``, and count what is left."""
     kept = 0
-    for lane in range(count):
-        if begun[lane] < start:
-            continue
-        same = kept > 0
-        for field in range(fields):
-            same = same and state[field, lane] == state[field, kept - 1]
-        if same:
-            kept -= 1
-        for field in range(len(state)):
-            state[field, kept] = state[field, lane]
-        begun[kept] = begun[lane]
-        kept += 1
+    for lane in range(_lane_of(begun, start), count):
+        equal = 0
+        while kept > 0 and equal < fields and state[equal, lane] == state[equal, kept - 1]:
+            equal += 1
+        if equal < fields:
+            for field in range(fields):
+                state[field, kept] = state[field, lane]
+            kept += 1
+        begun[kept - 1] = begun[lane]
     return kept
 
 
@@ -72,26 +72,26 @@ def parabolic_stop(high: Array, low: Array, pace: float, limit: float, memory: i
     rows = len(high)
     result = np.full(rows, np.nan)
     state, begun = _lanes(5, memory)
-    side, next_stop, extreme, speed, in_force = state[0], state[1], state[2], state[3], state[4]
+    side, stop, extreme, speed, in_force = state[0], state[1], state[2], state[3], state[4]
     count = 0
     for i in range(1, rows):
         bar, before = (low[i], high[i]), (low[i - 1], high[i - 1])
-        for k in range(_padded(count)):
-            side[k], next_stop[k], extreme[k], speed[k], in_force[k] = _follow(
-                side[k], next_stop[k], extreme[k], speed[k], bar, before, pace, limit
+        for k in range(_stepped(count)):
+            side[k], stop[k], extreme[k], speed[k], in_force[k] = _follow(
+                side[k], stop[k], extreme[k], speed[k], bar, before, pace, limit
             )
         fall = before[0] - bar[0]
         falls = fall > 0 and fall > bar[1] - before[1]
-        first = (-1.0, -before[1], -bar[0], pace) if falls else (1.0, before[0], bar[1], pace)
-        side[count], next_stop[count], extreme[count], speed[count], in_force[count] = _follow(
-            first[0], first[1], first[2], first[3], bar, bar, pace, limit
+        first = (-1.0, -before[1], -bar[0]) if falls else (1.0, before[0], bar[1])
+        side[count], stop[count], extreme[count], speed[count], in_force[count] = _follow(
+            first[0], first[1], first[2], pace, bar, bar, pace, limit
         )
         begun[count] = i - 1
         count += 1
         if i >= memory:
-            result[i] = in_force[_first_since(begun, i - memory)]
-        if i % _TOGETHER == 0:
-            count = _merge(state, begun, 4, count, i - memory)
+            result[i] = in_force[_lane_of(begun, i - memory)]
+        if i % _BETWEEN_MERGES == 0:
+            count = _merge(state, 4, begun, count, i - memory)
     return result
 
 
@@ -106,9 +106,9 @@ def _follow(
     pace: float,
     limit: float,
 ) -> tuple[float, float, float, float, float]:
-    """Turn where the bar touches the stop, and move the stop for the next bar: side, stop, extreme, speed, stop in force.
+    """Turn where the bar touches the stop, and move the stop for the next bar; give the one in force, too.
 
-    A falling trend is a rising one of negative prices; bars are low and high.
+    Bars are low and high. A falling trend is a rising one of negative prices.
     """
     rises = side > 0
     low, high = (bar[0], bar[1]) if rises else (-bar[1], -bar[0])
@@ -148,49 +148,50 @@ def swings(
     """
     rows = len(close)
     result = np.full((4, rows), np.nan)
-    state, begun = _lanes(8, memory)
-    leg, top, bottom, swing_high, swing_low, ceiling, floor, trend = state
-    side, before = np.zeros(len(begun)), np.zeros(len(begun))
-    count = 0
+    state, begun = _lanes(6, memory)
+    # A rising leg has no bottom, a falling one no top; a swing is negative once a close lies beyond it, 0 before the
+    # first; the trend is 0 before the first close beyond a swing.
+    top, bottom, swing_high, swing_low, trend, side = state[0], state[1], state[2], state[3], state[4], state[5]
+    count = lane = 0
     for i in range(rows):
         needed = distance[i] if distance[i] > 0 else np.inf
-        for lane in range(_padded(count)):
-            up, down = leg[lane] > 0, leg[lane] < 0
-            further = (up and high[i] > top[lane]) or (down and low[i] < bottom[lane])
-            falls = not down and not further and top[lane] - low[i] >= needed
-            rises = not up and not further and high[i] - bottom[lane] >= needed
-            falls = falls and not (rises and close[i] >= open_[i])
-            rises = rises and not falls
-            # A confirmed swing is there to be broken, until a close lies beyond it.
-            swing_high[lane] = top[lane] if falls else swing_high[lane]
-            swing_low[lane] = bottom[lane] if rises else swing_low[lane]
-            above = top[lane] if falls else ceiling[lane]
-            below = bottom[lane] if rises else floor[lane]
-            leg[lane] = -1.0 if falls else 1.0 if rises else leg[lane]
-            top[lane] = high[i] if rises else 0.0 if falls or down else max(top[lane], high[i])
-            bottom[lane] = low[i] if falls else np.inf if rises or up else min(bottom[lane], low[i])
-            # A close beyond a swing that none was beyond before: with the structure a break, against it a turn.
-            over, under = close[i] > above, close[i] < below and not close[i] > above
-            side[lane] = 1.0 if over else -1.0 if under else 0.0
-            ceiling[lane] = np.inf if over else above
-            floor[lane] = 0.0 if under else below
-            before[lane] = trend[lane]
-            trend[lane] = side[lane] if over or under else trend[lane]
-        begun[count] = i
-        leg[count], top[count], bottom[count] = 0.0, high[i], low[i]
-        swing_high[count], swing_low[count] = 0.0, 0.0
-        ceiling[count], floor[count], trend[count] = np.inf, 0.0, 0.0
-        side[count], before[count] = 0.0, 0.0
+        first_turn = 1.0 if close[i] >= open_[i] else -1.0
+        trend_before = 0.0
+        if i >= memory:
+            lane = _lane_of(begun, i - memory)
+            trend_before = trend[lane]
+        for k in range(_stepped(count)):
+            highest, lowest, above, below, known = top[k], bottom[k], swing_high[k], swing_low[k], trend[k]
+            down, up = highest == -np.inf, lowest == np.inf
+            falls = 1.0 if highest - low[i] >= needed else 0.0
+            rises = 1.0 if high[i] - lowest >= needed else 0.0
+            falls = 0.0 if up & (high[i] > highest) else falls
+            rises = 0.0 if down & (low[i] < lowest) else rises
+            turn = first_turn if falls * rises > 0 else rises - falls
+            above = highest if turn < 0 else above
+            below = lowest if turn > 0 else below
+            highest = -np.inf if down else max(highest, high[i])
+            lowest = np.inf if up else min(lowest, low[i])
+            highest = high[i] if turn > 0 else -np.inf if turn < 0 else highest
+            lowest = low[i] if turn < 0 else np.inf if turn > 0 else lowest
+            beyond = -1.0 if (below > 0) & (close[i] < below) else 0.0
+            beyond = 1.0 if (above > 0) & (close[i] > above) else beyond
+            top[k], bottom[k] = highest, lowest
+            swing_high[k] = -above if beyond > 0 else above
+            swing_low[k] = -below if beyond < 0 else below
+            trend[k] = known if beyond == 0 else beyond
+            side[k] = beyond
+        top[count], bottom[count], begun[count] = high[i], low[i], i
+        swing_high[count], swing_low[count], trend[count], side[count] = 0.0, 0.0, 0.0, 0.0
         count += 1
         if i >= memory:
-            lane = _first_since(begun, i - memory)
-            if swing_high[lane] > 0:
-                result[0, i] = swing_high[lane]
-            if swing_low[lane] > 0:
-                result[1, i] = swing_low[lane]
-            if trend[lane] != 0:
-                result[2, i] = side[lane] if side[lane] == before[lane] else 0.0
-                result[3, i] = side[lane] if side[lane] == -before[lane] else 0.0
-        if i % _TOGETHER == 0:
-            count = _merge(state, begun, 8, count, i - memory)
+            if swing_high[lane] != 0:
+                result[0, i] = abs(swing_high[lane])
+            if swing_low[lane] != 0:
+                result[1, i] = abs(swing_low[lane])
+            if trend[lane] != 0:  # with the structure a break, against it a turn
+                result[2, i] = side[lane] if side[lane] == trend_before else 0.0
+                result[3, i] = side[lane] if side[lane] == -trend_before else 0.0
+        if i % _BETWEEN_MERGES == 0:
+            count = _merge(state, 5, begun, count, i - memory)
     return result[0], result[1], result[2], result[3]

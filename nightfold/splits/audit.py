@@ -1,4 +1,4 @@
-"""The audit of splits, ours or yours: which training labels overlap a test, what was lost, how often rows are tested."""
+"""The audit of splits, ours or yours: training labels that overlap a test, what was lost, how often rows are tested."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class SplitAudit:
 
     @property
     def n_paths(self) -> int:
-        """Full out-of-sample paths that the tests add up to: how often the row least tested is tested."""
+        """Out-of-sample paths over every row with a known label: as many as the row least tested is tested."""
         return int(self.tested["times"].min() or 0)  # type: ignore[arg-type]  # a whole number
 
 
@@ -100,7 +100,8 @@ def audit_splits(splits: Any, start: Column, end: Column, interval: str | None =
         raise ConfigError("`end` is known in none of the rows; there is nothing to audit.")
     place = np.full(spans.size, NOWHERE, np.int32)
     place[spans.rows] = np.arange(spans.begins.size, dtype=np.int32)
-    lines, strips, times = [], [], np.zeros(spans.begins.size, np.int64)
+    lines: list[dict[str, int | None]] = []
+    strips, times = [], np.zeros(spans.begins.size, np.int64)
     for train, test, code in _coded(splits, start, end, spans, place):
         leaks = train[overlaps(spans, train, test)]
         times += np.bincount(test[test != NOWHERE], minlength=times.size)
@@ -110,7 +111,7 @@ def audit_splits(splits: Any, start: Column, end: Column, interval: str | None =
     if not lines:
         raise ConfigError("`splits` gives no split; it must give pairs of train and test rows.")
     tested = pl.DataFrame({"times": times}).group_by("times").agg(pl.len().alias("rows")).sort("times")
-    return SplitAudit(pl.DataFrame(lines, infer_schema_length=None), tested, np.array(strips), spans)
+    return SplitAudit(_table(lines, spans), tested, np.array(strips), spans)
 
 
 def overlaps(spans: LabelSpans, train: RowNumbers, test: RowNumbers) -> NDArray[np.bool_]:
@@ -151,20 +152,23 @@ def _guessed(spans: LabelSpans, train: RowNumbers, test: RowNumbers) -> Codes:
 
 def _line(
     spans: LabelSpans, number: int, train: RowNumbers, test: RowNumbers, leaks: RowNumbers, code: Codes
-) -> dict[str, Any]:
-    tested = test[test != NOWHERE]
-    ends = [spans.begins[place] for place in (tested.min(), tested.max())] if tested.size else [None, None]
-    moments = pl.Series(ends, dtype=pl.Int64).cast(TIME if spans.are_times else pl.Int64)
+) -> dict[str, int | None]:
+    tested = spans.begins[test[test != NOWHERE]]
     return {
         "split": number,
-        "test_from": moments[0],
-        "test_to": moments[1],
+        "test_from": tested.min() if tested.size else None,
+        "test_to": tested.max() if tested.size else None,
         "train": train.size,
         "test": test.size,
         "leaks": leaks.size,
         **{name: int((code == reason).sum()) for name, reason in _REASONS.items()},
         "unknown": int((train == NOWHERE).sum() + (test == NOWHERE).sum()),
     }
+
+
+def _table(lines: list[dict[str, int | None]], spans: LabelSpans) -> pl.DataFrame:
+    moments = pl.col("test_from", "test_to").cast(TIME if spans.are_times else pl.Int64)
+    return pl.DataFrame(lines, schema=dict.fromkeys(lines[0], pl.Int64)).with_columns(moments)
 
 
 def _strip(code: Codes) -> Codes:

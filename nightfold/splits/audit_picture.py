@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 
-from nightfold.labels.drawing import AMBER, BLUE, FAINT, GRID, RED, SOFT, cell, picture
+from nightfold.labels.drawing import BLUE, FAINT, GREEN, GRID, RED, SOFT, cell, picture
 from nightfold.splits.audit import BINS, LEAK, Codes, SplitAudit
 from nightfold.splits.purge import EMBARGOED, OUTSIDE, PURGED, TEST, TRAIN
 from nightfold.splits.span import LabelSpans
@@ -15,11 +16,11 @@ from nightfold.tearsheet.axis import EPOCH, Axis
 MOST_LINES = 120
 """Splits drawn, the first ones."""
 
-_COLORS = {TRAIN: BLUE, TEST: AMBER, PURGED: SOFT, EMBARGOED: FAINT, OUTSIDE: GRID, LEAK: RED}
+_COLORS = {TRAIN: BLUE, TEST: GREEN, PURGED: SOFT, EMBARGOED: FAINT, OUTSIDE: GRID, LEAK: RED}
 _WIDTH, _HEIGHT, _THICKEST = 960.0, 52.0, 22.0
 _TICKS = 6
 _CAPTION = (
-    "blue: train · amber: test · dark: purged · grey: embargo · light: outside · red: training labels that overlap a "
+    "blue: train · green: test · dark: purged · grey: embargo · light: outside · red: training labels that overlap a "
     "test; narrow ones are widened"
 )
 
@@ -61,14 +62,13 @@ def audit_picture(audit: SplitAudit, title: str, *, is_simulated: bool) -> str:
 def _runs(strip: Codes) -> Iterator[tuple[int, int, int]]:
     """Code, first and behind the last of each run of equal codes."""
     edges = [0, *(1 + np.flatnonzero(np.diff(strip))).tolist(), strip.size]
-    return ((int(strip[first]), first, stop) for first, stop in zip(edges, edges[1:], strict=False))
+    return ((int(strip[first]), first, stop) for first, stop in pairwise(edges))
 
 
 def _ticks(spans: LabelSpans) -> list[tuple[float, str]]:
     """Name the starts at some places."""
-    bins = np.linspace(0, BINS, _TICKS)
-    begins = spans.begins[np.linspace(0, spans.begins.size - 1, _TICKS).astype(np.int64)].tolist()
-    return list(zip(bins.tolist(), [_name(begin, spans) for begin in begins], strict=True))
+    places = [(at * BINS / _TICKS, at * spans.begins.size // _TICKS) for at in range(_TICKS)]
+    return [(across, _name(int(spans.begins[place]), spans)) for across, place in places]
 
 
 def _name(begin: int, spans: LabelSpans) -> str:

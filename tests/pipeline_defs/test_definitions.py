@@ -37,7 +37,7 @@ GRAPH = {
 }
 CHECKS = {
     *(f"{at}bars:{name}" for at in ("", "4h/") for name in ("schema", "completeness", "freshness")),
-    *(f"{at}features:{name}" for at in ("", "4h/") for name in ("schema", "leaks")),
+    *(f"{at}features:{name}" for at in ("", "4h/") for name in ("schema", "leaks", "functions")),
     *(f"{at}{labels}:{name}" for at in ("", "4h/") for labels in ("labels", "wide") for name in ("schema", "balance")),
 }
 JOBS = {
