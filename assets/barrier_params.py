@@ -37,6 +37,11 @@ from resources.io_manager import Frames, Piece
 from resources.lake import Lake
 
 GROUP = "labels"
+SEARCH_CODE = (
+    "labels.search labels.search_spec labels.choice labels.searched labels.follower labels.judge labels.barrier "
+    "labels.kernel labels.panel features"
+)
+"""What a search runs through; with all of `labels`, a change to a picture would search every month again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ def barrier_params(universe: Universe, interval: Interval, label_set: LabelSet, 
     bars_key = data_key(universe, "bars", interval)
     follower = [FEATURES[name] for name in label_set.search.follower.features]
     formulas = {each.name: [each.formula, each.lookback, *each.parameters] for each in follower}
-    trials_version = code_version("labels", {**label_set.settings, "follower": formulas}, bars_version)
-    params_version = code_version("labels.choice", {"name": params_key}, trials_version)
+    trials_version = code_version(SEARCH_CODE, {**label_set.settings, "follower": formulas}, bars_version)
+    params_version = code_version("labels.choice labels.searched", {"name": params_key}, trials_version)
     common: dict[str, Any] = {
         "group_name": GROUP,
         "partitions_def": data_partitions(universe),

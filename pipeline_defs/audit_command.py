@@ -176,7 +176,7 @@ def _warned() -> Iterator[None]:
 
 
 def _known_labels(environment: "Environment", experiment: "Experiment", horizon: int) -> "pl.DataFrame":
-    """Read the stored rows of an experiment's symbols that have a label, in time order, symbols of a moment together."""
+    """Read an experiment's stored rows that have a label, in time order, symbols of one moment together."""
     from assets.keys import data_key
     from nightfold.errors import ConfigError
     from nightfold.schema import KEY

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import dagster as dg
@@ -49,6 +50,7 @@ class LakeIOManager(dg.IOManager):
         key = context.asset_key.to_user_string()
         expected = set(context.asset_partition_keys)
         digests: dict[str, str] = {}
+        begun = perf_counter()
         for piece in obj.pieces:
             partition = f"{piece.window.key}|{piece.symbol}"
             if partition not in expected:
@@ -56,10 +58,11 @@ class LakeIOManager(dg.IOManager):
             written = self._store(key, obj, piece)
             digests[partition] = written.digest
             context.step_context.add_asset_metadata(
-                metadata={**summary(written), **piece.metadata},
+                metadata={**summary(written), "seconds": round(perf_counter() - begun, 3), **piece.metadata},
                 asset_key=context.asset_key,
                 partition_key=partition,
             )
+            begun = perf_counter()
             report(key, piece.window.key, piece.symbol, f"{written.rows} rows")
         missing = expected - set(digests)
         if missing:

@@ -18,19 +18,18 @@ def body_in_range(bars: Segment) -> Array:
 
 def upper_wick(bars: Segment) -> Array:
     """Part of the range above the body, 0 to 1."""
-    return (bars.high - np.maximum(bars.open, bars.close)) / bars.range
+    return bars.upper_wick / bars.range
 
 
 def lower_wick(bars: Segment) -> Array:
     """Part of the range below the body, 0 to 1."""
-    return (np.minimum(bars.open, bars.close) - bars.low) / bars.range
+    return bars.lower_wick / bars.range
 
 
 def wick_balance(bars: Segment, window: int) -> Array:
     """Upper less lower wicks over ranges, each summed; -1 to 1."""
-    upper = bars.high - np.maximum(bars.open, bars.close)
-    lower = np.minimum(bars.open, bars.close) - bars.low
-    return rolling.total(upper - lower, window) / rolling.total(bars.range, window)
+    balance = rolling.total(bars.upper_wick - bars.lower_wick, window)
+    return balance / bars.rolling(bars.range).total(window)
 
 
 def gap(bars: Segment) -> Array:

@@ -38,4 +38,4 @@ def lead_lag(bars: Segment, window: int, lags: int) -> Array:
 
 def dominance(bars: Segment, window: int) -> Array:
     """Share of the symbol in the value that all symbols traded, 0 to 1."""
-    return rolling.total(bars.value, window) / rolling.total(bars.more["market_value"], window)
+    return bars.rolling(bars.value).total(window) / rolling.total(bars.more["market_value"], window)

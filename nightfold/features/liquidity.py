@@ -8,13 +8,12 @@ from nightfold.features.segment import Array, Segment, lag
 
 def roll_spread(bars: Segment, window: int) -> Array:
     """Relative spread of Roll from the covariance of neighbouring log returns; 0 where it is positive."""
-    _, _, products = rolling.comoment(bars.log_return, lag(bars.log_return, 1), window)
-    return 2 * np.sqrt(np.maximum(-products / window, 0))
+    return 2 * np.sqrt(np.maximum(-bars.rolling(bars.log_return).autocovariance(window, 1), 0))
 
 
 def corwin_schultz(bars: Segment, window: int) -> Array:
     """Mean relative spread from the ranges of one and of two bars; negative two-bar estimates count 0."""
-    squared = bars.log_range**2
+    squared = bars.squared_log_range
     beta = squared + lag(squared, 1)
     joint = np.log(np.maximum(bars.high, lag(bars.high, 1)) / np.minimum(bars.low, lag(bars.low, 1)))
     scale = 3 - 2 * np.sqrt(2)
@@ -25,20 +24,19 @@ def corwin_schultz(bars: Segment, window: int) -> Array:
 def amihud_ratio(bars: Segment, fast: int, slow: int) -> Array:
     """Mean absolute log return a unit of traded value: a short window over a long one; bars without trade left out."""
     traded = bars.volume > 0
-    impact = np.where(traded, np.abs(bars.log_return) / np.where(traded, bars.value, 1), 0)
-    count = traded.astype(np.float64)
-    recent = rolling.total(impact, fast) / rolling.total(count, fast)
-    return recent / (rolling.total(impact, slow) / rolling.total(count, slow))
+    impact = np.where(traded, bars.absolute_return / np.where(traded, bars.value, 1), 0)
+    impacts, counts = rolling.Windows(impact), rolling.Windows(traded.astype(np.float64))
+    return impacts.total(fast) / counts.total(fast) / (impacts.total(slow) / counts.total(slow))
 
 
 def return_volume_correlation(bars: Segment, window: int) -> Array:
     """Correlation of one-bar log return and volume."""
-    return np.asarray(rolling.correlation(bars.log_return, bars.volume, window))
+    return bars.rolling(bars.log_return).correlation(bars.rolling(bars.volume), window)
 
 
 def size_volume_correlation(bars: Segment, window: int) -> Array:
     """Correlation of the size of the one-bar log return and volume."""
-    return np.asarray(rolling.correlation(np.abs(bars.log_return), bars.volume, window))
+    return bars.rolling(bars.absolute_return).correlation(bars.rolling(bars.volume), window)
 
 
 def unchanged_share(bars: Segment, window: int) -> Array:

@@ -2,7 +2,6 @@
 
 from nightfold.features.lazy import rolling
 from nightfold.features.segment import Array, Segment
-from nightfold.features.volume import z_score_of
 
 
 def _net_bought(bars: Segment) -> Array:
@@ -12,12 +11,12 @@ def _net_bought(bars: Segment) -> Array:
 
 def taker_imbalance(bars: Segment, window: int) -> Array:
     """Net volume bought by takers over volume, -1 to 1."""
-    return rolling.total(_net_bought(bars), window) / rolling.total(bars.volume, window)
+    return rolling.total(_net_bought(bars), window) / bars.rolling(bars.volume).total(window)
 
 
 def taker_imbalance_z_score(bars: Segment, window: int) -> Array:
     """Net volume bought by takers less its mean, in population standard deviations."""
-    return z_score_of(_net_bought(bars), window)
+    return rolling.z_score(_net_bought(bars), window)
 
 
 def trade_size(bars: Segment, fast: int, slow: int) -> Array:
@@ -29,16 +28,16 @@ def trade_size(bars: Segment, fast: int, slow: int) -> Array:
 
 def trade_size_z_score(bars: Segment, window: int) -> Array:
     """Mean value of a trade in the bar less its mean, in population standard deviations."""
-    return z_score_of(bars.more["quote_volume"] / bars.more["trades"], window)
+    return rolling.z_score(bars.more["quote_volume"] / bars.more["trades"], window)
 
 
 def trades_per_volume(bars: Segment, fast: int, slow: int) -> Array:
     """Trades a unit of volume: a short window over a long one."""
     trades = bars.more["trades"]
-    recent = rolling.total(trades, fast) / rolling.total(bars.volume, fast)
-    return recent / (rolling.total(trades, slow) / rolling.total(bars.volume, slow))
+    recent = rolling.total(trades, fast) / bars.rolling(bars.volume).total(fast)
+    return recent / (rolling.total(trades, slow) / bars.rolling(bars.volume).total(slow))
 
 
 def trades_per_volume_z_score(bars: Segment, window: int) -> Array:
     """Trades a unit of volume in the bar less its mean, in population standard deviations."""
-    return z_score_of(bars.more["trades"] / bars.volume, window)
+    return rolling.z_score(bars.more["trades"] / bars.volume, window)

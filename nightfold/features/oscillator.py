@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from nightfold.features.lazy import recursive, rolling, talib
+from nightfold.features.lazy import pattern, recursive, rolling
 from nightfold.features.segment import Array, Segment, null_where
 
 
 def rsi(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's relative strength index, 0 to 100."""
-    gain = recursive.wilder(np.maximum(bars.change, 0), window, lookback - 1)
-    loss = recursive.wilder(np.maximum(-bars.change, 0), window, lookback - 1)
-    return null_where(rolling.is_flat(bars.close, window + 1), 100 * gain / (gain + loss))
+    gain = recursive.wilder(bars.gain, window, lookback - 1)
+    loss = recursive.wilder(bars.loss, window, lookback - 1)
+    return null_where(bars.rolling(bars.close).is_flat(window + 1), 100 * gain / (gain + loss))
 
 
 def stochastic_rsi(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -22,7 +22,7 @@ def stochastic_rsi(bars: Segment, window: int, *, lookback: int) -> Array:
 
 def stochastic_k(bars: Segment, window: int, smoothing: int) -> Array:
     """Where the close stands between the extremes, 0 to 100, averaged over a few bars."""
-    low, high = rolling.lowest(bars.low, window), rolling.highest(bars.high, window)
+    low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
     return rolling.mean(100 * (bars.close - low) / (high - low), smoothing)
 
 
@@ -33,14 +33,15 @@ def stochastic_d(bars: Segment, window: int, smoothing: int, signal: int) -> Arr
 
 def williams_r(bars: Segment, window: int) -> Array:
     """Distance of the close from the highest high in parts of the window's range, -100 to 0."""
-    still = rolling.is_flat(bars.high, window) & rolling.is_flat(bars.low, window) & (bars.high == bars.low)
-    return null_where(still, talib.WILLR(bars.high, bars.low, bars.close, window))
+    low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
+    return -100 * (high - bars.close) / (high - low)
 
 
 def cci(bars: Segment, window: int) -> Array:
     """Commodity channel index: distance of the typical price from its mean in mean deviations."""
-    index = talib.CCI(bars.high, bars.low, bars.close, window)
-    return null_where(rolling.is_flat(bars.typical, window), index)
+    mean = bars.rolling(bars.typical).mean(window)
+    distance = pattern.mean_distance(bars.typical, mean, window)
+    return null_where(bars.rolling(bars.typical).is_flat(window), (bars.typical - mean) / (0.015 * distance))
 
 
 def mfi(bars: Segment, window: int) -> Array:
@@ -56,7 +57,8 @@ def mfi(bars: Segment, window: int) -> Array:
 def ultimate_oscillator(bars: Segment, fast: int, middle: int, slow: int) -> Array:
     """Buying pressure over true range in three windows, weighted 4, 2, 1; 0 to 100."""
     pressure = bars.close - np.minimum(bars.low, bars.previous_close)
-    weighted = np.zeros(len(pressure))
-    for weight, window in ((4, fast), (2, middle), (1, slow)):
-        weighted += weight * rolling.total(pressure, window) / rolling.total(bars.true_range, window)
-    return 100 * weighted / 7
+    pressures, ranges = rolling.Windows(pressure), bars.rolling(bars.true_range)
+    weighted = sum(
+        weight * pressures.total(window) / ranges.total(window) for weight, window in ((4, fast), (2, middle), (1, slow))
+    )
+    return np.asarray(100 * weighted / 7)

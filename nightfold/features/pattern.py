@@ -22,13 +22,45 @@ def streak(change: Array, limit: int) -> Array:
 @compiled
 def percentile_rank(values: Array, window: int) -> Array:
     """Share of the other values in the window below the row's own, ties counted half."""
-    rows = len(values)
-    result = np.full(rows, np.nan)
-    for i in range(window - 1, rows):
-        below = 0
-        for j in range(i - window + 1, i):
-            below += (values[j] < values[i]) * 2 + (values[j] == values[i])
-        result[i] = below / (2 * (window - 1))
+    result = np.full(len(values), np.nan)
+    newest, place = values[window - 1 :], result[window - 1 :]
+    place[:] = 0.0
+    for age in range(1, window):
+        older = values[window - 1 - age :]
+        for i in range(len(place)):
+            below = 1.0 if older[i] < newest[i] else 0.0
+            place[i] += below + 1.0 if older[i] == newest[i] else 2.0 * below
+    for i in range(len(place)):
+        place[i] /= 2 * (window - 1)
+    return result
+
+
+@compiled
+def weighted_total(values: Array, weights: Array) -> Array:
+    """Sum over the window, each value times the weight of its age; as many weights as rows, newest first."""
+    window = len(weights)
+    result = np.full(len(values), np.nan)
+    sums = result[window - 1 :]
+    sums[:] = 0.0
+    for age in range(window):
+        aged, weight = values[window - 1 - age :], weights[age]
+        for i in range(len(sums)):
+            sums[i] += weight * aged[i]
+    return result
+
+
+@compiled
+def mean_distance(values: Array, middle: Array, window: int) -> Array:
+    """Mean distance of the values in the window from what is given as their middle."""
+    result = np.full(len(values), np.nan)
+    distance, centre = result[window - 1 :], middle[window - 1 :]
+    distance[:] = 0.0
+    for age in range(window):
+        aged = values[window - 1 - age :]
+        for i in range(len(distance)):
+            distance[i] += abs(aged[i] - centre[i])
+    for i in range(len(distance)):
+        distance[i] /= window
     return result
 
 

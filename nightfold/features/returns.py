@@ -18,8 +18,9 @@ def momentum(bars: Segment, window: int) -> Array:
 
 def standardized_return(bars: Segment, window: int) -> Array:
     """Log return in units of what the window's own volatility would make of a random walk."""
-    spread = rolling.deviation(bars.log_return, window) * np.sqrt(window)
-    return null_where(rolling.is_flat(bars.log_return, window), log_return(bars, window) / spread)
+    returns = bars.rolling(bars.log_return)
+    spread = returns.deviation(window) * np.sqrt(window)
+    return null_where(returns.is_flat(window), log_return(bars, window) / spread)
 
 
 def momentum_change(bars: Segment, window: int) -> Array:
@@ -31,4 +32,4 @@ def momentum_change(bars: Segment, window: int) -> Array:
 def positive_share(bars: Segment, window: int) -> Array:
     """Share of bars that closed higher than the bar before."""
     share = rolling.mean((bars.change > 0).astype(np.float64), window)
-    return null_where(rolling.is_flat(bars.close, window + 1), share)
+    return null_where(bars.rolling(bars.close).is_flat(window + 1), share)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nightfold.features import joins
 from nightfold.features.compiled import compiled
 from nightfold.features.parts import Parts
-from nightfold.features.segment import Array
+from nightfold.features.segment import Array, lag
 
 
 class Windows:
@@ -79,9 +79,32 @@ class Windows:
         _, second, third, fourth = self._shapes.over(window)
         return second / window, third / window, fourth / window
 
+    def correlation(self, other: "Windows", window: int) -> Array:
+        """Pearson correlation with another series; NaN where one of them is flat.
+
+        Of products, not of distances from the means: for series whose means are not far beyond their deviations.
+        """
+        together = total(self.values * other.values, window) / window - self.mean(window) * other.mean(window)
+        return _share(together, self.variance(window) * other.variance(window))
+
+    def autocovariance(self, window: int, lags: int) -> Array:
+        """Covariance of the window with the one ``lags`` rows before, for series as in `correlation`."""
+        mean = self.mean(window)
+        return total(self.values * lag(self.values, lags), window) / window - mean * lag(mean, lags)
+
+    def autocorrelation(self, window: int, lags: int) -> Array:
+        """Correlation of the window with the one ``lags`` rows before, for series as in `correlation`."""
+        variance = self.variance(window)
+        return _share(self.autocovariance(window, lags), variance * lag(variance, lags))
+
     def is_flat(self, window: int) -> NDArray[np.bool_]:
         """Whether maximum and minimum of the window are equal; false before the first whole window."""
         return self._runs >= window
+
+
+def _share(covariance: Array, variances: Array) -> Array:
+    """Covariance over the root of the product of the variances; NaN where one of these is 0."""
+    return np.where(variances > 0, np.clip(covariance / np.sqrt(variances), -1, 1), np.nan)
 
 
 @compiled
@@ -122,6 +145,11 @@ def variance(values: Array, window: int) -> Array:
 def deviation(values: Array, window: int) -> Array:
     """Sample standard deviation (ddof 1) of the window."""
     return Windows(values).deviation(window)
+
+
+def z_score(values: Array, window: int) -> Array:
+    """Distance from the window's mean in its population standard deviations; NaN where it is flat."""
+    return Windows(values).z_score(window)
 
 
 def moments(values: Array, window: int) -> tuple[Array, Array, Array]:

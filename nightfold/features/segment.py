@@ -3,10 +3,15 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nightfold.features import lazy
+
+if TYPE_CHECKING:
+    from nightfold.features.rolling import Windows
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -44,12 +49,21 @@ class Segment:
     """Further columns by name, NaN where unknown: those that features say they need."""
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    _windows: dict[int, "Windows"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By identity of the array, which the windows keep alive."""
+
     def once(self, function: Callable[..., Result], *arguments: int) -> Result:
         """Call the function with the segment and the arguments, or hand back what it gave the first time."""
         key = (function, arguments)
         if key not in self._known:
             self._known[key] = function(self, *arguments)
         return cast(Result, self._known[key])
+
+    def rolling(self, values: Array) -> "Windows":
+        """Windows over a series as long as the bars; those over the same array share what they have put together."""
+        if id(values) not in self._windows:
+            self._windows[id(values)] = lazy.rolling.Windows(values)
+        return self._windows[id(values)]
 
     @cached_property
     def previous_close(self) -> Array:
@@ -62,6 +76,11 @@ class Segment:
         return np.log(self.close / self.previous_close)
 
     @cached_property
+    def absolute_return(self) -> Array:
+        """Size of the one-bar log return."""
+        return np.abs(self.log_return)
+
+    @cached_property
     def squared_return(self) -> Array:
         """Square of the one-bar log return."""
         return self.log_return * self.log_return
@@ -72,6 +91,16 @@ class Segment:
         return self.close - self.previous_close
 
     @cached_property
+    def gain(self) -> Array:
+        """Rise of the close, in quote currency; 0 where it falls."""
+        return np.maximum(self.change, 0)
+
+    @cached_property
+    def loss(self) -> Array:
+        """Fall of the close, in quote currency; 0 where it rises."""
+        return np.maximum(-self.change, 0)
+
+    @cached_property
     def range(self) -> Array:
         """High less low, in quote currency."""
         return self.high - self.low
@@ -80,6 +109,26 @@ class Segment:
     def log_range(self) -> Array:
         """Log of high over low."""
         return np.log(self.high / self.low)
+
+    @cached_property
+    def squared_log_range(self) -> Array:
+        """Square of the log of high over low."""
+        return self.log_range * self.log_range
+
+    @cached_property
+    def body(self) -> Array:
+        """Log of close over open."""
+        return np.log(self.close / self.open)
+
+    @cached_property
+    def upper_wick(self) -> Array:
+        """High less the higher of open and close, in quote currency."""
+        return self.high - np.maximum(self.open, self.close)
+
+    @cached_property
+    def lower_wick(self) -> Array:
+        """Lower of open and close less low, in quote currency."""
+        return np.minimum(self.open, self.close) - self.low
 
     @cached_property
     def true_range(self) -> Array:

@@ -4,53 +4,53 @@ import numpy as np
 
 from nightfold.features.lazy import pattern, rolling
 from nightfold.features.segment import Array, Segment, lag, null_where
-from nightfold.features.volume import z_score_of
 
 _HURST_SCALES = (1, 2, 4, 8, 16, 32)
 
 
 def z_score(bars: Segment, window: int) -> Array:
     """Close less its mean, in population standard deviations."""
-    return z_score_of(bars.close, window)
+    return bars.rolling(bars.close).z_score(window)
 
 
 def percentile_rank(bars: Segment, window: int) -> Array:
     """Share of the window's other closes below the close, ties counted half."""
-    return null_where(rolling.is_flat(bars.close, window), pattern.percentile_rank(bars.close, window))
-
-
-def _moments(bars: Segment, window: int) -> tuple[Array, Array, Array]:
-    return rolling.moments(bars.log_return, window)
+    return null_where(bars.rolling(bars.close).is_flat(window), pattern.percentile_rank(bars.close, window))
 
 
 def skew(bars: Segment, window: int) -> Array:
     """Skewness of one-bar log returns, population."""
-    m2, m3, _ = bars.once(_moments, window)
-    return null_where(rolling.is_flat(bars.log_return, window), m3 / m2**1.5)
+    second, third, _ = bars.rolling(bars.log_return).moments(window)
+    return null_where(bars.rolling(bars.log_return).is_flat(window), third / (second * np.sqrt(second)))
 
 
 def kurtosis(bars: Segment, window: int) -> Array:
     """Excess kurtosis of one-bar log returns, population."""
-    m2, _, m4 = bars.once(_moments, window)
-    return null_where(rolling.is_flat(bars.log_return, window), m4 / m2**2 - 3)
+    second, _, fourth = bars.rolling(bars.log_return).moments(window)
+    return null_where(bars.rolling(bars.log_return).is_flat(window), fourth / (second * second) - 3)
 
 
 def autocorrelation(bars: Segment, window: int, lags: int) -> Array:
     """Correlation of one-bar log returns with those ``lags`` bars before."""
-    return np.asarray(rolling.correlation(bars.log_return, lag(bars.log_return, lags), window))
+    return bars.rolling(bars.log_return).autocorrelation(window, lags)
 
 
 def absolute_autocorrelation(bars: Segment, window: int, lags: int) -> Array:
     """Correlation of the size of one-bar log returns with that ``lags`` bars before."""
-    size = np.abs(bars.log_return)
-    return np.asarray(rolling.correlation(size, lag(size, lags), window))
+    return bars.rolling(bars.absolute_return).autocorrelation(window, lags)
+
+
+def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
+    """Variance of the log returns over ``spacing`` bars that lie within the window."""
+    returns = bars.log_level - lag(bars.log_level, spacing)
+    return np.asarray(rolling.variance(returns, window - spacing + 1))
 
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:
     """Variance of log returns over several bars, over that many times the variance over one."""
-    together = rolling.variance(bars.log_level - lag(bars.log_level, bars_together), window - bars_together + 1)
-    ratio = together / (bars_together * rolling.variance(bars.log_return, window))
-    return null_where(rolling.is_flat(bars.log_return, window), ratio)
+    returns = bars.rolling(bars.log_return)
+    together = bars.once(_spaced_variance, bars_together, window)
+    return null_where(returns.is_flat(window), together / (bars_together * returns.variance(window)))
 
 
 def hurst(bars: Segment, window: int) -> Array:
@@ -59,14 +59,13 @@ def hurst(bars: Segment, window: int) -> Array:
     weights = (scales - scales.mean()) / np.sum((scales - scales.mean()) ** 2)
     slope = np.zeros(len(bars.close))
     for weight, scale in zip(weights, _HURST_SCALES, strict=True):
-        variance = rolling.variance(bars.log_level - lag(bars.log_level, scale), window - scale + 1)
-        slope += weight * np.log(variance) / 2
-    return null_where(rolling.is_flat(bars.log_return, window), slope)
+        slope += weight / 2 * np.log(bars.once(_spaced_variance, scale, window))
+    return null_where(bars.rolling(bars.log_return).is_flat(window), slope)
 
 
 def permutation_entropy(bars: Segment, window: int) -> Array:
     """Entropy of the orders in which three neighbouring closes stand, 0 to 1."""
-    return null_where(rolling.is_flat(bars.close, window), pattern.permutation_entropy(bars.close, window))
+    return null_where(bars.rolling(bars.close).is_flat(window), pattern.permutation_entropy(bars.close, window))
 
 
 def fractional_weights(order: float, window: int) -> Array:
@@ -85,6 +84,4 @@ def fractional_difference(bars: Segment, percent: int, window: int) -> Array:
     """Fractional difference of the log close over the oldest close of the window."""
     weights = fractional_weights(percent / 100, window)
     weights[-1] -= weights.sum()  # the oldest log close is subtracted from each, itself included
-    result = np.full(len(bars.close), np.nan)
-    result[window - 1 :] = np.convolve(bars.log_level, weights, mode="valid")
-    return result
+    return np.asarray(pattern.weighted_total(bars.log_level, weights))

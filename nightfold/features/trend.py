@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from nightfold.features.lazy import finite, recursive, rolling, talib
+from nightfold.features.lazy import finite, pattern, recursive, rolling, talib
 from nightfold.features.segment import Array, Segment, lag, null_where
 
 
 def sma_distance(bars: Segment, window: int) -> Array:
     """Log of the close over its mean."""
-    return np.log(bars.close / rolling.mean(bars.close, window))
+    return np.log(bars.close / bars.rolling(bars.close).mean(window))
 
 
 def ema_distance(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -67,7 +67,7 @@ def adx(bars: Segment, window: int, *, lookback: int) -> Array:
 
 def aroon_oscillator(bars: Segment, window: int) -> Array:
     """Bars since the lowest low less bars since the highest high, in parts of the window, -100 to 100."""
-    still = rolling.is_flat(bars.high, window + 1) & rolling.is_flat(bars.low, window + 1)
+    still = bars.rolling(bars.high).is_flat(window + 1) & bars.rolling(bars.low).is_flat(window + 1)
     return null_where(still, talib.AROONOSC(bars.high, bars.low, window))
 
 
@@ -80,7 +80,7 @@ def vortex(bars: Segment, window: int) -> Array:
     """Upward less downward vortex movement over true range."""
     upward = np.abs(bars.high - lag(bars.low, 1))
     downward = np.abs(bars.low - lag(bars.high, 1))
-    return rolling.total(upward - downward, window) / rolling.total(bars.true_range, window)
+    return rolling.total(upward - downward, window) / bars.rolling(bars.true_range).total(window)
 
 
 def efficiency_ratio(bars: Segment, window: int) -> Array:
@@ -88,18 +88,15 @@ def efficiency_ratio(bars: Segment, window: int) -> Array:
     return (bars.close - lag(bars.close, window)) / rolling.total(np.abs(bars.change), window)
 
 
-def _line(bars: Segment, window: int) -> tuple[Array, Array, Array]:
-    """Sum squares and products of bar number and log close about their means."""
-    return rolling.comoment(np.arange(len(bars.close), dtype=np.float64), bars.log_level, window)
-
-
 def trend_slope(bars: Segment, window: int) -> Array:
     """Slope of the least-squares line through the log closes, a bar."""
-    xx, _, xy = _line(bars, window)
-    return xy / xx
+    place = (window - 1) / 2 - np.arange(window)  # newest first, about the middle of the window
+    return np.asarray(pattern.weighted_total(bars.log_level, place / (place @ place)))
 
 
 def trend_fit(bars: Segment, window: int) -> Array:
     """Share of the variance of log closes on their least-squares line, with the slope's sign; -1 to 1."""
-    xx, yy, xy = _line(bars, window)
-    return null_where(rolling.is_flat(bars.close, window), xy * np.abs(xy) / (xx * yy))
+    slope = bars.once(trend_slope, window)
+    steps = (window * window - 1) / 12  # variance of the numbers 1 ... window
+    fit = slope * np.abs(slope) * steps / bars.rolling(bars.log_level).variance(window)
+    return null_where(bars.rolling(bars.close).is_flat(window), fit)

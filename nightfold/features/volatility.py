@@ -5,59 +5,63 @@ import math
 import numpy as np
 
 from nightfold.features.lazy import recursive, rolling
-from nightfold.features.segment import Array, Segment, lag, null_where
+from nightfold.features.segment import Array, Segment, lag
 
 
 def volatility(bars: Segment, window: int) -> Array:
     """Sample standard deviation of one-bar log returns."""
-    return np.asarray(rolling.deviation(bars.log_return, window))
+    return bars.rolling(bars.log_return).deviation(window)
 
 
 def parkinson(bars: Segment, window: int) -> Array:
     """Volatility a bar from high and low."""
-    return np.sqrt(rolling.mean(bars.log_range * bars.log_range, window) / (4 * math.log(2)))
+    return np.sqrt(bars.rolling(bars.squared_log_range).mean(window) / (4 * math.log(2)))
 
 
 def garman_klass(bars: Segment, window: int) -> Array:
     """Volatility a bar from open, high, low and close, for a market without drift."""
-    body = np.log(bars.close / bars.open)
-    return np.sqrt(rolling.mean(bars.log_range**2 / 2 - (2 * math.log(2) - 1) * body**2, window))
+    variance = bars.squared_log_range / 2 - (2 * math.log(2) - 1) * bars.body * bars.body
+    return np.sqrt(rolling.mean(variance, window))
 
 
 def _rogers_satchell_variance(bars: Segment) -> Array:
-    above = np.log(bars.high / bars.close) * np.log(bars.high / bars.open)
-    below = np.log(bars.low / bars.close) * np.log(bars.low / bars.open)
-    return np.asarray(above + below)
+    above, below = np.log(bars.high / bars.open), np.log(bars.low / bars.open)
+    return np.asarray(above * (above - bars.body) + below * (below - bars.body))
 
 
 def rogers_satchell(bars: Segment, window: int) -> Array:
     """Volatility a bar from open, high, low and close, whatever the drift."""
-    return np.sqrt(rolling.mean(_rogers_satchell_variance(bars), window))
+    return np.sqrt(bars.rolling(bars.once(_rogers_satchell_variance)).mean(window))
 
 
 def yang_zhang(bars: Segment, window: int) -> Array:
     """Volatility a bar from gaps, bodies and Rogers-Satchell, weighted for the least variance."""
     sample = window / (window - 1)
     gap = rolling.variance(np.log(bars.open / bars.previous_close), window) * sample
-    body = rolling.variance(np.log(bars.close / bars.open), window) * sample
+    body = rolling.variance(bars.body, window) * sample
+    within = bars.rolling(bars.once(_rogers_satchell_variance)).mean(window)
     weight = 0.34 / (1.34 + (window + 1) / (window - 1))
-    return np.sqrt(gap + weight * body + (1 - weight) * rolling.mean(_rogers_satchell_variance(bars), window))
+    return np.sqrt(gap + weight * body + (1 - weight) * within)
+
+
+def _squared_fall(bars: Segment) -> Array:
+    return np.minimum(bars.log_return, 0) ** 2
 
 
 def semi_deviation(bars: Segment, window: int) -> Array:
     """Root mean square of the falling one-bar log returns, rising ones counted as 0."""
-    return np.sqrt(rolling.mean(np.minimum(bars.log_return, 0) ** 2, window))
+    return np.sqrt(bars.rolling(bars.once(_squared_fall)).mean(window))
 
 
 def downside_share(bars: Segment, window: int) -> Array:
     """Share of falling bars in the sum of squared returns."""
-    return rolling.total(np.minimum(bars.log_return, 0) ** 2, window) / rolling.total(bars.squared_return, window)
+    return bars.rolling(bars.once(_squared_fall)).total(window) / bars.rolling(bars.squared_return).total(window)
 
 
 def volatility_of_volatility(bars: Segment, window: int) -> Array:
     """Deviation of volatility over its mean."""
     level = bars.once(volatility, window)
-    return rolling.deviation(level, window) / rolling.mean(level, window)
+    return bars.rolling(level).deviation(window) / bars.rolling(level).mean(window)
 
 
 def volatility_ratio(bars: Segment, fast: int, slow: int) -> Array:
@@ -67,9 +71,9 @@ def volatility_ratio(bars: Segment, fast: int, slow: int) -> Array:
 
 def jump_share(bars: Segment, window: int) -> Array:
     """Share of the variance that jumps make: one less bipower over squared variation, not under 0."""
-    size = np.abs(bars.log_return)
+    size = bars.absolute_return
     bipower = rolling.total(size * lag(size, 1), window - 1) * (np.pi / 2 * window / (window - 1))
-    return np.maximum(1 - bipower / rolling.total(bars.squared_return, window), 0)
+    return np.maximum(1 - bipower / bars.rolling(bars.squared_return).total(window), 0)
 
 
 def average_true_range(bars: Segment, window: int, lookback: int) -> Array:
@@ -95,23 +99,21 @@ def keltner_position(bars: Segment, window: int, range_window: int, *, lookback:
 
 def bollinger_position(bars: Segment, window: int) -> Array:
     """%B: 0 at the lower and 1 at the upper band, two population deviations from the mean."""
-    spread = 4 * np.sqrt(rolling.variance(bars.close, window))
-    position = 0.5 + (bars.close - rolling.mean(bars.close, window)) / spread
-    return null_where(rolling.is_flat(bars.close, window), position)
+    return 0.5 + bars.rolling(bars.close).z_score(window) / 4
 
 
 def bollinger_width(bars: Segment, window: int) -> Array:
     """Distance of the Bollinger bands over their mean."""
-    return 4 * np.sqrt(rolling.variance(bars.close, window)) / rolling.mean(bars.close, window)
+    return 4 * np.sqrt(bars.rolling(bars.close).variance(window)) / bars.rolling(bars.close).mean(window)
 
 
 def donchian_position(bars: Segment, window: int) -> Array:
     """Where the close stands between the lowest low and the highest high, 0 to 1."""
-    low, high = rolling.lowest(bars.low, window), rolling.highest(bars.high, window)
+    low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
     return (bars.close - low) / (high - low)
 
 
 def choppiness(bars: Segment, window: int) -> Array:
     """Log of summed true ranges over the window's range, 1 where the way led nowhere."""
-    reach = rolling.highest(bars.high, window) - rolling.lowest(bars.low, window)
-    return np.log(rolling.total(bars.true_range, window) / reach) / math.log(window)
+    reach = bars.rolling(bars.high).highest(window) - bars.rolling(bars.low).lowest(window)
+    return np.log(bars.rolling(bars.true_range).total(window) / reach) / math.log(window)

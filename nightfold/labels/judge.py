@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nightfold.labels.ladder import Sides
+from nightfold.labels.follower import Sides
 from nightfold.labels.panel import Floats, Rows
 
 BLOCK = 256

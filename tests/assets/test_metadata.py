@@ -25,9 +25,9 @@ LAYERS = {
 }
 WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet"}
 SHOWN = {
-    "raw_bars": {"dagster/row_count", "first", "last", "source", "fetched", "preview"},
+    "raw_bars": {"dagster/row_count", "seconds", "first", "last", "source", "fetched", "preview"},
     "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outliers", "preview"},
-    "features": {"dagster/row_count", "incomplete_rows", "preview"},
+    "features": {"dagster/row_count", "seconds", "incomplete_rows", "preview"},
     "labels": {"dagster/row_count", "balance"},
     "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
     "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "seconds", "validation", "mlflow_run"},
