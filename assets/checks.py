@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import polars as pl
 
+from assets.barrier_params import params_key
 from assets.keys import asset_key, data_key
 from assets.leaks import function_check, leak_check
 from assets.markdown import markdown_table
@@ -14,6 +15,7 @@ from nightfold.bars.quality import completeness
 from nightfold.errors import SchemaError
 from nightfold.features.table import features_table, table_name
 from nightfold.interval import Interval, duration, last_close
+from nightfold.labels.searched import PARAMS
 from nightfold.labels.table import LabelSet, label_balance, label_columns
 from nightfold.schema import BARS, KEY, Table
 from nightfold.universe import Universe
@@ -48,6 +50,8 @@ def data_checks(
             schema_check(universe, key, label_columns(label_set)),
             balance_check(universe, key, label_set, interval),
         ]
+        if label_set.is_searched:
+            checks.append(schema_check(universe, params_key(universe, interval, label_set), PARAMS))
     return checks
 
 

@@ -8,29 +8,29 @@ _DAY = 86_400_000
 _MONDAY = 4 * _DAY  # 1 January 1970 was a Thursday
 
 
-def _day_angle(bars: Segment) -> Array:
-    return 2 * np.pi * (bars.time % _DAY) / _DAY
-
-
-def _week_angle(bars: Segment) -> Array:
-    return 2 * np.pi * ((bars.time - _MONDAY) % (7 * _DAY)) / (7 * _DAY)
+def _on_the_clock(bars: Segment, function: np.ufunc, start: int, length: int) -> Array:
+    """Apply a function to the angle of each open time on a circle; bars a step apart soon come round."""
+    step = int(bars.time[1] - bars.time[0]) if len(bars.time) > 1 else length
+    around = length // step if length % step == 0 else len(bars.time)
+    angle = 2 * np.pi * ((bars.time[:around] - start) % length) / length
+    return np.resize(function(angle), len(bars.time))
 
 
 def hour_sin(bars: Segment) -> Array:
     """Sine of the time of day."""
-    return np.sin(_day_angle(bars))
+    return _on_the_clock(bars, np.sin, 0, _DAY)
 
 
 def hour_cos(bars: Segment) -> Array:
     """Cosine of the time of day."""
-    return np.cos(_day_angle(bars))
+    return _on_the_clock(bars, np.cos, 0, _DAY)
 
 
 def weekday_sin(bars: Segment) -> Array:
     """Sine of the time of week, from Monday 00:00."""
-    return np.sin(_week_angle(bars))
+    return _on_the_clock(bars, np.sin, _MONDAY, 7 * _DAY)
 
 
 def weekday_cos(bars: Segment) -> Array:
     """Cosine of the time of week, from Monday 00:00."""
-    return np.cos(_week_angle(bars))
+    return _on_the_clock(bars, np.cos, _MONDAY, 7 * _DAY)

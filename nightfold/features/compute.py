@@ -6,7 +6,6 @@ from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.features.catalog import CATALOG, FEATURES
@@ -143,7 +142,7 @@ def _compute(
     more = {name: ordered[name].to_numpy(writable=True) for name in own}
     if market:
         more |= market_columns(ordered, leader, market)
-    columns = [np.empty(bars.height, dtype=np.float32) for _ in features]
+    columns = np.empty((len(features), bars.height), dtype=np.float32)  # one block, since large pages are quick to get
     reach = max((feature.lookback for feature in features), default=0)
 
     def fill(piece: _Piece) -> None:
@@ -160,11 +159,11 @@ def _compute(
                 if first < piece.stop:
                     part = column[first : piece.stop]
                     part[:] = _values(feature, segment)[first - seen.start :]
-                    part[np.isinf(part)] = np.nan
+                    part += part - part  # infinities become NaN
 
     _for_each(fill, _pieces(stretches(ordered, interval)), threads)
     if order is not None:
-        columns = [_unsorted(column, order) for column in columns]
+        columns[:, order] = columns.copy()
     return bars.select(KEY).with_columns(
         pl.Series(feature.name, column, nan_to_null=True) for feature, column in zip(features, columns, strict=True)
     )
@@ -202,9 +201,3 @@ def _values(feature: Feature, segment: Segment) -> Array:
             "its function must return one value a bar, NaN where there is none."
         )
     return values
-
-
-def _unsorted(values: NDArray[np.float32], order: NDArray[np.uint32]) -> NDArray[np.float32]:
-    result = np.empty_like(values)
-    result[order] = values
-    return result

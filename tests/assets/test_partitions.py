@@ -11,6 +11,7 @@ from assets.partitions import (
     data_partitions,
     data_to_as_of,
     data_to_data,
+    earlier_data,
     selected_as_ofs,
     selected_data,
 )
@@ -176,3 +177,25 @@ def test_an_as_of_partition_knows_when_its_model_comes_into_force_and_for_how_lo
     assert found.universe == "pooled"
     assert found.as_of == datetime(2024, 3, 4, tzinfo=UTC)
     assert found.window.end == datetime(2024, 3, 11, tzinfo=UTC)
+
+
+# ---------------------------------------------------------------------- what was known when a month began
+
+
+def test_a_month_s_search_reads_the_months_before_it_and_none_of_its_own():
+    where = universe(start="2023-06-01")
+    partitions = data_partitions(where)
+    reach = timedelta(days=91)
+    found = upstream(earlier_data(where, reach), partitions, partitions, "2024-03-01|AAAUSDT")
+    assert found == {f"{month}|AAAUSDT" for month in ("2023-11-01", "2023-12-01", "2024-01-01", "2024-02-01")}
+    assert upstream(earlier_data(where, reach), partitions, partitions, "2023-06-01|BBBUSDT") == set()
+    assert upstream(earlier_data(where, reach), partitions, partitions, "2023-07-01|BBBUSDT") == {"2023-06-01|BBBUSDT"}
+
+
+def test_a_day_s_search_reads_what_lies_before_its_month():
+    where = universe(start="2024-01-01", grain="day", symbols=["AAAUSDT"])
+    partitions = data_partitions(where)
+    found = upstream(earlier_data(where, timedelta(days=10)), partitions, partitions, "2024-03-15|AAAUSDT")
+    needed = {f"2024-02-{day:02}|AAAUSDT" for day in range(20, 30)}
+    assert found >= needed
+    assert max(found) == "2024-03-14|AAAUSDT"

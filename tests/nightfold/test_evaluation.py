@@ -108,6 +108,22 @@ def test_a_barrier_is_worth_its_distance_whatever_the_unit_of_the_label_set():
     assert worth(predictions(), too_near, strategy=strategy).fills.is_empty()
 
 
+def test_searched_barriers_are_traded_where_each_row_has_them():
+    fixed, searched = (LabelSet(horizons=[HORIZON], barriers=barriers) for barriers in ("fixed", "searched"))
+    distance = fixed.upper * fixed.barrier(HORIZON).width
+    strategy = {"horizon": HORIZON, "min_edge_bps": 4.7, "exit": "barrier"}
+
+    def fills(label_set, upper):
+        own = labels().with_columns(pl.lit(upper).alias(f"upper_{HORIZON}"), pl.lit(distance).alias(f"lower_{HORIZON}"))
+        chosen = experiment(strategy=strategy)
+        return evaluate(chosen, label_set, bars(), predictions(), own, SHARES, BacktestRange()).fills
+
+    same = fills(searched, distance)
+    assert same.height > 10
+    assert same.equals(fills(fixed, distance * 1.5))
+    assert not same.equals(fills(searched, distance * 1.5))
+
+
 def test_labels_that_are_not_known_are_not_scored():
     scores = worth(predictions(), known=200).scores
     assert scores.schema == SCORES

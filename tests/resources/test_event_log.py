@@ -3,8 +3,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.project import PROJECT
 from resources.event_log import BatchedEventLog
+from resources.project import PROJECT
 
 SYMBOLS = ["A", "B", "C"]
 DAYS = [f"2024-01-0{day}" for day in range(1, 6)]

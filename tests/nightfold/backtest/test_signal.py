@@ -111,6 +111,18 @@ def test_barrier_exits_are_the_labels_barriers_at_the_entry() -> None:
     assert result["take_profit"].to_list() == [pytest.approx(up), None, pytest.approx(down)]
 
 
+def test_each_row_can_have_barriers_of_its_own() -> None:
+    frame = predictions([UP, EVEN, DOWN]).with_columns(far=pl.Series([1.5, 9.0, 2.0]), near=pl.Series([0.5, 9.0, 1.0]))
+    result = targets(frame, Strategy(exit="barrier"), TEN_BPS, upper=pl.col("far"), lower=pl.col("near"))
+    stops = [100 * math.exp(-0.005), None, 100 * math.exp(0.02)]
+    profits = [100 * math.exp(0.015), None, 100 * math.exp(-0.01)]
+    assert result["stop"].to_list() == pytest.approx(stops)
+    assert result["take_profit"].to_list() == pytest.approx(profits)
+    # Where the barriers of a row are not known, nothing is entered.
+    unknown = targets(frame.with_columns(far=None), Strategy(), TEN_BPS, upper=pl.col("far"), lower=pl.col("near"))
+    assert unknown["target"].to_list() == [0.0, 0.0, 0.0]
+
+
 def test_under_barrier_exits_a_position_ends_before_it_is_entered_anew() -> None:
     frame = predictions([UP] * 6)
     barrier = targets(frame, Strategy(hold_bars=2, exit="barrier"), TEN_BPS, upper=1, lower=1)
