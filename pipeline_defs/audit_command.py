@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from nightfold.tearsheet.number import moment as minute
 from pipeline_defs.console import OUT, reported
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from resources.environments import Environment
 
 app = typer.Typer(help="Look for leaks.", no_args_is_help=True)
+
+_OFTEN = {0: "never", 1: "once"}
 
 
 @app.callback()
@@ -124,8 +127,8 @@ def audit_splits_command(
             title = f"{own or kind}: {', '.join(sorted(set(labels['symbol'])))}, labels of {ahead} bars"
             picture.write_text(audit_picture(found, title, is_simulated=environment.universe.is_simulated))
     OUT.print(_splits_table(found.table))
-    times = ", ".join(f"{count:,} tested {times} times" for times, count in found.tested.iter_rows())
-    OUT.print(f"{labels.height:,} rows with a known label of {ahead} bars: {times}.")
+    tested = ", ".join(f"{rows:,} {_OFTEN.get(times, f'{times} times')}" for times, rows in found.tested.iter_rows())
+    OUT.print(f"{labels.height:,} rows with a known label of {ahead} bars are tested: {tested}.")
     OUT.print(f"{found.table.height} splits: {found.leaks or 'no'} training labels overlap a test.")
     raise typer.Exit(1 if found.leaks else 0)
 
@@ -216,15 +219,12 @@ def _newest_bars(environment: "Environment", symbol: str | None, count: int) -> 
 
 
 def _splits_table(found: "pl.DataFrame") -> Table:
-    table = Table(*(name.replace("_", " ") for name in found.columns))
-    for line in found.iter_rows(named=True):
-        cells = {
-            name: f"{value:%Y-%m-%d %H:%M}" if name.startswith("test_") else f"{value:,}"
-            for name, value in line.items()
-        }
-        if line["leaks"]:
-            cells["leaks"] = f"[red]{cells['leaks']}[/]"
-        table.add_row(*cells.values())
+    table = Table()
+    for name in found.columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    for number, first, last, train, test, leaks, *lost in found.iter_rows():
+        counts = (f"{count:,}" for count in (train, test, leaks, *lost))
+        table.add_row(str(number), minute(first), minute(last), *counts, style="red" if leaks else None)
     return table
 
 

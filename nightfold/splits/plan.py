@@ -178,7 +178,7 @@ class SplitPlan:
         paths = self.paths
         joined = np.full((len(paths), self.spans.size, *made[0].shape[1:]), np.nan)
         for fold, zone in enumerate(self.folds):
-            rows = np.sort(self.spans.rows[zone.first : zone.stop])
+            rows = self.spans.rows[zone.first : zone.stop]
             for path, number in enumerate(paths[:, fold]):
                 joined[path, rows] = made[number][np.searchsorted(tests[number], rows)]
         return joined

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -24,21 +25,22 @@ _STARTUP_S = 4.0
 _PAUSE_S = 0.3
 
 
-def test_a_run_killed_while_it_fits_goes_on_where_it_was(deploy, finished, site):
-    disturbed, undisturbed = site(deploy().folder), site(finished.folder)
+def test_a_backfill_killed_while_it_fits_goes_on_where_it_was(finished, site, tmp_path):
+    undisturbed, disturbed = site(finished.folder), site(finished.copy(tmp_path).folder)
+    shutil.rmtree(disturbed.place / "lake" / "pooled_one")
     with disturbed.read_meanwhile() as reader:
-        process = disturbed.start("run", "--experiment", "pooled_one")
+        process = disturbed.start("backfill", "--layer", "train", "--experiment", "pooled_one")
         disturbed.wait_for(process, r"pooled_one/logistic_regression .* log loss")
         disturbed.kill(process)
         assert disturbed.run_states()["STARTED"] == 1
-        said = disturbed.command("run", "--experiment", "pooled_one")
+        said = disturbed.command("backfill", "--layer", "train", "--experiment", "pooled_one")
     assert "was killed earlier; marked failed" in said
     assert "logistic_regression 2024-02-12 pooled already fitted" in said
     assert "logistic_regression 2024-02-26 pooled log loss" in said
-    others = re.compile(r"single/|pooled_one/predictions/.*/2024-01-01")  # `run` predicts from the first as-of on
+    others = re.compile(r"pooled_one/(predictions|backtest)")
     wanted = {name: digest for name, digest in undisturbed.lake_files().items() if not others.match(name)}
     assert disturbed.lake_files() == wanted
-    assert disturbed.run_states() == {"SUCCESS": 7, "FAILURE": 1}
+    assert disturbed.run_states() == undisturbed.run_states() + Counter(SUCCESS=1, FAILURE=1)
     assert set(reader["reads"]) == {"by_polars", "by_duckdb", "as_json", "as_page"}
     assert reader["faults"] == []
 

@@ -1,7 +1,9 @@
 """Two backfills of overlapping ranges at once, from processes of their own."""
 
+import os
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -14,6 +16,11 @@ def test_two_backfills_that_meet_in_an_empty_folder_lose_nothing(deploy, finishe
     with shared.read_meanwhile() as reader:
         processes = [shared.start("backfill", "--layer", "ingest", "--force", *range_) for range_ in ranges]
         for process in processes:
+            shared.wait_for(process, "^ingest ")
+            os.killpg(process.pid, signal.SIGSTOP)
+        for process in processes:  # side by side from here on, partition by partition
+            os.killpg(process.pid, signal.SIGCONT)
+        for process in processes:
             shared.end(process)
     assert reader["faults"] == []
     bars = {name: digest for name, digest in undisturbed.lake_files().items() if "bars/" in name}
@@ -22,6 +29,7 @@ def test_two_backfills_that_meet_in_an_empty_folder_lose_nothing(deploy, finishe
     assert shared.recorded("bars") == undisturbed.recorded("bars")
 
 
+@pytest.mark.slow
 def test_two_backfills_that_train_overlapping_as_ofs_make_each_model_once(deploy, finished, site, tmp_path):
     undisturbed, shared = site(finished.folder), site(finished.copy(tmp_path).folder)
     shutil.rmtree(shared.place / "lake" / "pooled_one")

@@ -22,7 +22,9 @@ BAR = timedelta(minutes=5)
 
 short = st.integers(0, 6)
 lengths = st.one_of(short, short, short, st.integers(0, 90))
-made_spans = st.lists(st.tuples(st.integers(0, 60), lengths), min_size=8, max_size=70)
+made_spans = st.one_of(
+    st.lists(st.tuples(st.integers(0, 60), length), min_size=8, max_size=70) for length in (st.integers(0, 2), lengths)
+)
 gaps = st.integers(0, 5)
 
 
