@@ -1,7 +1,7 @@
 """Searched against fixed barriers on recorded bars, month by month, in months that no search has seen.
 
-`python -m benchmarks.barriers [COST ...]` prints the tables of `docs/labels.md`; with `picture` instead of costs it
-draws their picture.
+`python -m benchmarks.barriers [COST ...]` prints the tables of `docs/labels.md`; with `pictures` instead of costs it
+draws those there.
 """
 
 import sys
@@ -21,6 +21,7 @@ from nightfold.labels.judge import Verdict, Window, judge
 from nightfold.labels.panel import Floats, Panel, read_panel
 from nightfold.labels.picture import label_picture
 from nightfold.labels.search import run_search
+from nightfold.labels.search_picture import search_picture
 from nightfold.labels.search_spec import BarrierSearchSpec
 from nightfold.labels.table import LabelSet, label_table
 from nightfold.labels.weight import stored_weights
@@ -29,8 +30,8 @@ from nightfold.window import windows
 
 HORIZONS = (5, 10, 15, 20, 288)
 FIRST, END = datetime(2022, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
-COSTS = (0.002, 0.0006)
-PICTURE = PROJECT / "docs" / "images" / "labels.svg"
+COSTS = (0.002, 0.0006, 0.0)
+IMAGES = PROJECT / "docs" / "images"
 
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)
@@ -148,9 +149,9 @@ def _error(influence: Floats) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the tables, or draw the picture."""
+    """Print the tables, or draw the pictures."""
     market = Market.find()
-    if arguments == ["picture"]:
+    if arguments == ["pictures"]:
         draw(market)
         return
     for cost in [float(text) for text in arguments] or COSTS:
@@ -167,13 +168,19 @@ def main(arguments: list[str]) -> None:
 
 
 def draw(market: Market) -> None:
-    """Draw some labelled windows of a stormy month."""
+    """Draw some labelled windows of a stormy month, and a search that has found something."""
     start, label_set = datetime(2022, 11, 1, tzinfo=UTC), LabelSet()
     inside = pl.col("open_time").is_between(start - _DAY, start + 31 * _DAY, closed="left")
     bars = recorded(market, "BTCUSDT").filter(inside)
     labels = label_table(bars, label_set, "5m").filter(pl.col("open_time") >= start)
     title = "BTCUSDT, Binance spot, November 2022: labels within 20 bars of 5 minutes"
-    PICTURE.write_text(label_picture(bars, labels, label_set, 20, "5m", title, is_simulated=False))
+    (IMAGES / "labels.svg").write_text(label_picture(bars, labels, label_set, 20, "5m", title, is_simulated=False))
+    begin, spec = datetime(2024, 1, 1, tzinfo=UTC), BarrierSearchSpec()
+    before = recorded(market, "SOLUSDT").filter(pl.col("open_time") < begin)
+    searches = {horizon: run_search(before, begin, horizon, spec, interval="5m") for horizon in (20, 288)}
+    title = "SOLUSDT, Binance spot: barriers for January 2024, searched on the 90 days before"
+    drawn = search_picture(searches, spec.least_entropy, title, is_simulated=False)
+    (IMAGES / "barrier_search.svg").write_text(drawn)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,10 @@ def combinatorial(market: Market) -> list[Row]:
     plan = splitter.plan(spans)
     what = f"combinatorial purged, 10 folds, 2 tested, {len(start):,} rows"
     floor = Beside("copying as many row numbers", measure(lambda: _copy(plan)).median)
-    peers = (*beside("skfolio_splits", market.million), *beside("purgedcv_splits", market.million, label_end=end * 1.0))
+    peers = (
+        *beside("skfolio_splits", market.million),
+        *beside("purgedcv_splits", market.million, label_end=end.astype(np.float64)),
+    )
     return [
         Row("label spans of them checked and sorted", measure(lambda: LabelSpans.of(start, end)), promise=0.02),
         Row(f"{what}: the plan", measure(lambda: splitter.plan(spans)), promise=0.001),

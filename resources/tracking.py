@@ -103,6 +103,7 @@ class Tracking:
     @cached_property
     def _client(self) -> "MlflowClient":
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read at import: nobody is told what we train
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         from mlflow import MlflowClient
 
         if self._database is not None and not self._database.exists():

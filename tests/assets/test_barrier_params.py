@@ -1,5 +1,7 @@
 """Barriers searched month by month, as assets: what they read, keep, show, and leave to the labels."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -8,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.barrier_params import SEARCH_CODE
 from assets.labels import labels
 from nightfold.errors import ConfigError
 from nightfold.labels.barrier import TripleBarrier, barrier_labels
@@ -60,6 +63,25 @@ def metadata(deployment, key, partition):
     with deployment.workshop() as workshop:
         records = workshop.instance.fetch_materializations(dg.AssetKey(key), limit=50).records
         return next(each for each in records if each.partition_key == partition).asset_materialization.metadata
+
+
+SEARCHING = """
+import sys
+from datetime import UTC, datetime
+import polars as pl
+from nightfold.labels.search import run_search
+from nightfold.labels.search_spec import BarrierSearchSpec
+spec = BarrierSearchSpec(window_days=30, least_days=10, trials=2)
+assert run_search(pl.read_parquet(sys.argv[1]), datetime(2024, 2, 1, tzinfo=UTC), 5, spec, interval="1h").tried.height
+print(*(name.removeprefix("nightfold.") for name in sys.modules if name.startswith("nightfold.")))
+"""
+
+
+def test_the_code_version_of_a_search_follows_all_code_that_it_runs_through(ours):
+    (bars,) = (ours.lake / "bars").glob("symbol=AAAUSDT/2024-01*")
+    run = subprocess.run([sys.executable, "-c", SEARCHING, bars], capture_output=True, text=True, check=True)
+    used = {name for name in run.stdout.split() if not name.startswith("features")}
+    assert used - {"errors", "interval", "schema", "spec", "labels"} <= set(SEARCH_CODE.split())
 
 
 @pytest.mark.parametrize("symbol", ["AAAUSDT", "BBBUSDT"])

@@ -242,6 +242,24 @@ def test_the_most_profitable_of_the_even_enough_is_chosen(found: BarrierSearch) 
     assert found.trials["trial"].to_list() == list(range(60))
 
 
+def test_each_limit_alone_makes_a_trial_infeasible(found: BarrierSearch) -> None:
+    wide = run_search(simulated(trend=0.2), FEBRUARY, 20, BarrierSearchSpec(**QUICK, most_timeouts=0.9, cost=0.004))
+    broken = []
+    for search, timeouts in ((found, 0.5), (wide, 0.9)):
+        for trial in search.tried.iter_rows(named=True):
+            shares = [trial[name] for name in ("upper_touches", "lower_touches", "timeouts")]
+            limits = {
+                "timeouts": shares[2] <= timeouts,
+                "class": min(shares) >= 0.1,
+                "ties": trial["ties"] <= 0.02,
+                "width": trial["thin_widths"] <= 0.5,
+            }
+            assert trial["feasible"] == all(limits.values())
+            assert trial["offered"] == (trial["feasible"] and trial["entropy"] >= 0.9)
+            broken.append([name for name, kept in limits.items() if not kept])
+    assert [name for name in ("timeouts", "class", "width") if [name] in broken] == ["timeouts", "class", "width"]
+
+
 def test_the_front_holds_what_nothing_beats_and_convergence_never_falls(found: BarrierSearch) -> None:
     feasible = [
         (trial["log_return_per_bar"], trial["entropy"], trial["trial"])
