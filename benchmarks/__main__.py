@@ -13,7 +13,14 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 
 BENCHMARKS: Mapping[str, tuple[Callable[[Market], Row | list[Row]], ...]] = {
     "features": (features.million_bars, features.seed_scale, features.one_bar),
-    "labels": (labels.four_horizons, labels.stored_table, labels.far_barrier, labels.uniqueness),
+    "labels": (
+        labels.four_horizons,
+        labels.one_horizon,
+        labels.stored_table,
+        labels.uniqueness,
+        labels.bootstrap,
+        labels.labelings,
+    ),
     "splits": (splits.purged_split, splits.combinatorial),
     "models": (models.same_trees, models.nightly_retrain, models.one_prediction),
     "backtest": (backtest.one_signal, backtest.prepared_signal),

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from benchmarks.row import Beside
 
 _SCRIPTS = Path(__file__).parent / "peers"
+_MLFINPY = ("mlfinpy==0.1.2", "scikit-learn==1.5.2")
 _REQUIREMENTS = {
+    "mlfinpy_labels": _MLFINPY,
+    "mlfinpy_uniqueness": _MLFINPY,
     "pandas_ta_features": ("pandas-ta-classic==0.8.32",),
     "vectorbt_backtest": ("vectorbt==1.2.0",),
     "backtesting_backtest": ("backtesting==0.6.6",),

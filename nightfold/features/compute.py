@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.features import lazy
 from nightfold.features.catalog import CATALOG, FEATURES
 from nightfold.features.checked import NUMBERS, checked, in_order, stretches
 from nightfold.features.feature import Feature
@@ -157,9 +158,7 @@ def _compute(
                 first = min(max(piece.start, piece.begin + feature.lookback), piece.stop)
                 column[piece.start : first] = np.nan
                 if first < piece.stop:
-                    part = column[first : piece.stop]
-                    part[:] = _values(feature, segment)[first - seen.start :]
-                    part += part - part  # infinities become NaN
+                    lazy.column.keep(_values(feature, segment)[first - seen.start :], column[first : piece.stop])
 
     _for_each(fill, _pieces(stretches(ordered, interval)), threads)
     if order is not None:
@@ -194,7 +193,7 @@ def _pieces(stretches: Iterable[tuple[int, int]]) -> Iterator[_Piece]:
 
 
 def _values(feature: Feature, segment: Segment) -> Array:
-    values = feature.values(segment)
+    values = np.ascontiguousarray(feature.values(segment), dtype=np.float64)
     if values.shape != segment.close.shape:
         raise ConfigError(
             f"feature `{feature.name}` gave values of shape {values.shape} for {segment.close.size} bars; "

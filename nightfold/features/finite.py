@@ -154,8 +154,9 @@ def swings(
     top, bottom, swing_high, swing_low, trend, side = state[0], state[1], state[2], state[3], state[4], state[5]
     count = lane = 0
     for i in range(rows):
+        up_to, down_to, last = high[i], low[i], close[i]
         needed = distance[i] if distance[i] > 0 else np.inf
-        first_turn = 1.0 if close[i] >= open_[i] else -1.0
+        first_turn = 1.0 if last >= open_[i] else -1.0
         trend_before = 0.0
         if i >= memory:
             lane = _lane_of(begun, i - memory)
@@ -163,25 +164,26 @@ def swings(
         for k in range(_stepped(count)):
             highest, lowest, above, below, known = top[k], bottom[k], swing_high[k], swing_low[k], trend[k]
             down, up = highest == -np.inf, lowest == np.inf
-            falls = 1.0 if highest - low[i] >= needed else 0.0
-            rises = 1.0 if high[i] - lowest >= needed else 0.0
-            falls = 0.0 if up & (high[i] > highest) else falls
-            rises = 0.0 if down & (low[i] < lowest) else rises
+            falls = 1.0 if highest - down_to >= needed else 0.0
+            rises = 1.0 if up_to - lowest >= needed else 0.0
+            falls = 0.0 if up & (up_to > highest) else falls
+            rises = 0.0 if down & (down_to < lowest) else rises
             turn = first_turn if falls * rises > 0 else rises - falls
             above = highest if turn < 0 else above
             below = lowest if turn > 0 else below
-            highest = -np.inf if down else max(highest, high[i])
-            lowest = np.inf if up else min(lowest, low[i])
-            highest = high[i] if turn > 0 else -np.inf if turn < 0 else highest
-            lowest = low[i] if turn < 0 else np.inf if turn > 0 else lowest
-            beyond = -1.0 if (below > 0) & (close[i] < below) else 0.0
-            beyond = 1.0 if (above > 0) & (close[i] > above) else beyond
-            top[k], bottom[k] = highest, lowest
+            highest = -np.inf if down else max(highest, up_to)
+            lowest = np.inf if up else min(lowest, down_to)
+            highest = -np.inf if turn < 0 else highest
+            lowest = np.inf if turn > 0 else lowest
+            beyond = -1.0 if (below > 0) & (last < below) else 0.0
+            beyond = 1.0 if (above > 0) & (last > above) else beyond
+            top[k] = up_to if turn > 0 else highest
+            bottom[k] = down_to if turn < 0 else lowest
             swing_high[k] = -above if beyond > 0 else above
             swing_low[k] = -below if beyond < 0 else below
             trend[k] = known if beyond == 0 else beyond
             side[k] = beyond
-        top[count], bottom[count], begun[count] = high[i], low[i], i
+        top[count], bottom[count], begun[count] = up_to, down_to, i
         swing_high[count], swing_low[count], trend[count], side[count] = 0.0, 0.0, 0.0, 0.0
         count += 1
         if i >= memory:

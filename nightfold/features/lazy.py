@@ -20,12 +20,13 @@ class LazyModule:
 if TYPE_CHECKING:
     import talib
 
-    from nightfold.features import finite, pattern, recursive, rolling
+    from nightfold.features import column, finite, pattern, recursive, rolling
 else:
     talib = LazyModule("talib")
+    column = LazyModule("nightfold.features.column")
     finite = LazyModule("nightfold.features.finite")
     rolling = LazyModule("nightfold.features.rolling")
     recursive = LazyModule("nightfold.features.recursive")
     pattern = LazyModule("nightfold.features.pattern")
 
-__all__ = ["finite", "pattern", "recursive", "rolling", "talib"]
+__all__ = ["column", "finite", "pattern", "recursive", "rolling", "talib"]

@@ -24,7 +24,7 @@ def corwin_schultz(bars: Segment, window: int) -> Array:
 def amihud_ratio(bars: Segment, fast: int, slow: int) -> Array:
     """Mean absolute log return a unit of traded value: a short window over a long one; bars without trade left out."""
     traded = bars.volume > 0
-    impact = np.where(traded, bars.absolute_return / np.where(traded, bars.value, 1), 0)
+    impact = np.divide(bars.absolute_return, bars.value, out=np.zeros_like(bars.value), where=traded)
     impacts, counts = rolling.Windows(impact), rolling.Windows(traded.astype(np.float64))
     return impacts.total(fast) / counts.total(fast) / (impacts.total(slow) / counts.total(slow))
 

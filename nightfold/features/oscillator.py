@@ -3,7 +3,7 @@
 import numpy as np
 
 from nightfold.features.lazy import pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment, null_where
+from nightfold.features.segment import Array, Segment, lag, null_where
 
 
 def rsi(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -39,18 +39,16 @@ def williams_r(bars: Segment, window: int) -> Array:
 
 def cci(bars: Segment, window: int) -> Array:
     """Commodity channel index: distance of the typical price from its mean in mean deviations."""
-    mean = bars.rolling(bars.typical).mean(window)
-    distance = pattern.mean_distance(bars.typical, mean, window)
-    return null_where(bars.rolling(bars.typical).is_flat(window), (bars.typical - mean) / (0.015 * distance))
+    middle = bars.rolling(bars.typical).centre(window)
+    return (bars.typical - middle) / (0.015 * pattern.mean_distance(bars.typical, middle, window))
 
 
 def mfi(bars: Segment, window: int) -> Array:
     """Money flow index: share of traded value in bars with a rising typical price, 0 to 100."""
-    change = np.diff(bars.typical, prepend=np.nan)
-    # A mean of three decimal prices is rounded; as far as that goes, equal means are equal.
-    change = np.where(np.abs(change) <= 4 * np.finfo(np.float64).eps * bars.typical, 0, change)
-    rising = rolling.total(np.where(change > 0, bars.value, 0), window)
-    falling = rolling.total(np.where(change < 0, bars.value, 0), window)
+    change = bars.typical - lag(bars.typical, 1)
+    rounding = 4 * np.finfo(np.float64).eps * bars.typical  # of a mean of three decimal prices
+    rising = rolling.total(bars.value * (change > rounding), window)
+    falling = rolling.total(bars.value * (change < -rounding), window)
     return 100 * rising / (rising + falling)
 
 
@@ -58,7 +56,6 @@ def ultimate_oscillator(bars: Segment, fast: int, middle: int, slow: int) -> Arr
     """Buying pressure over true range in three windows, weighted 4, 2, 1; 0 to 100."""
     pressure = bars.close - np.minimum(bars.low, bars.previous_close)
     pressures, ranges = rolling.Windows(pressure), bars.rolling(bars.true_range)
-    weighted = sum(
-        weight * pressures.total(window) / ranges.total(window) for weight, window in ((4, fast), (2, middle), (1, slow))
-    )
+    shares = [pressures.total(window) / ranges.total(window) for window in (fast, middle, slow)]
+    weighted = 4 * shares[0] + 2 * shares[1] + shares[2]
     return np.asarray(100 * weighted / 7)

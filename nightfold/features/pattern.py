@@ -5,18 +5,20 @@ import numpy as np
 from nightfold.features.compiled import compiled
 from nightfold.features.segment import Array
 
+_ROWS = 2048
+"""Windows worked on together: as many as fit into the nearest cache."""
+
 
 @compiled
 def streak(change: Array, limit: int) -> Array:
     """Signed number of changes of one sign in a row up to and including the row, within ``limit``; 0 without change."""
-    result = np.zeros(len(change))
+    result = np.empty(len(change))
+    rises = falls = 0.0
     for i in range(len(change)):
-        sign = np.sign(change[i])
-        before = result[i - 1] if i > 0 else 0.0
-        result[i] = sign + (before if before * sign > 0 else 0.0)
-        if abs(result[i]) > limit:
-            result[i] = sign * limit
-    return np.where(np.isnan(change), np.nan, result)
+        rises = rises + 1 if change[i] > 0 else 0.0
+        falls = falls + 1 if change[i] < 0 else 0.0
+        result[i] = min(rises, limit) - min(falls, limit) + 0 * change[i]
+    return result
 
 
 @compiled
@@ -40,12 +42,22 @@ def weighted_total(values: Array, weights: Array) -> Array:
     """Sum over the window, each value times the weight of its age; as many weights as rows, newest first."""
     window = len(weights)
     result = np.full(len(values), np.nan)
-    sums = result[window - 1 :]
-    sums[:] = 0.0
-    for age in range(window):
-        aged, weight = values[window - 1 - age :], weights[age]
-        for i in range(len(sums)):
-            sums[i] += weight * aged[i]
+    for begin in range(window - 1, len(values), _ROWS):
+        sums = result[begin : begin + _ROWS]
+        sums[:] = 0.0
+        age = 0
+        while age + 4 <= window:
+            w0, w1, w2, w3 = weights[age], weights[age + 1], weights[age + 2], weights[age + 3]
+            oldest = begin - age - 3
+            v0, v1, v2, v3 = values[oldest + 3 :], values[oldest + 2 :], values[oldest + 1 :], values[oldest:]
+            for i in range(len(sums)):
+                sums[i] += w0 * v0[i] + w1 * v1[i] + (w2 * v2[i] + w3 * v3[i])
+            age += 4
+        while age < window:
+            weight, aged = weights[age], values[begin - age :]
+            for i in range(len(sums)):
+                sums[i] += weight * aged[i]
+            age += 1
     return result
 
 

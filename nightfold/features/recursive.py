@@ -2,27 +2,24 @@
 
 A textbook recursion never quite forgets: a million-fold spike is still felt long after its weight has fallen below
 rounding for ordinary bars. Here row ``i`` is what the recursion gives when it starts ``memory`` bars earlier, seeded as
-TA-Lib seeds it, which makes an average a window like any other (see `parts`), whose older values weigh less. Rows
+TA-Lib seeds it, which makes an average a window like any other (see `doubling`), whose older values weigh less. Rows
 without a whole memory are NaN, and a NaN spoils just the memories it lies in.
 """
 
 import numpy as np
 
-from nightfold.features import joins
-from nightfold.features.parts import Parts
+from nightfold.features.compiled import compiled
+from nightfold.features.doubling import CHAIN, TOTAL, over
 from nightfold.features.rolling import Windows, total
 from nightfold.features.segment import Array, lag
 
 
 def fading_total(values: Array, window: int, decay: float) -> Array:
     """Sum over the window, each value times ``decay`` to the power of its age in bars."""
-
-    def join(older: Array, newer: Array, _: int, newer_length: int) -> Array:
-        return joins.faded(older, newer, newer_length, decay**newer_length)
-
-    return Parts(values, join).over(window)
+    return np.asarray(over(TOTAL, values, values, window, decay)[0])
 
 
+@compiled
 def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
     """Average with exponential weights over the last ``memory`` + 1 values.
 
@@ -37,9 +34,15 @@ def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
     memory
         Bars before the current one that count; at least ``window``.
     """
-    steps, decay = memory - window + 1, 1 - weight
-    seed = lag(Windows(values).mean(window), steps)
-    return weight * fading_total(values, steps, decay) + decay**steps * seed
+    rows, steps, decay = len(values), memory - window + 1, 1 - weight
+    result: Array = over(TOTAL, values, values, steps, decay)[0]
+    seed: Array = over(TOTAL, values, values, window, 1.0)[0]
+    share = decay**steps / window
+    result[:steps] = np.nan
+    late, early = result[steps:], seed[: max(rows - steps, 0)]
+    for i in range(len(late)):
+        late[i] = weight * late[i] + share * early[i]
+    return result
 
 
 def exponential(values: Array, window: int, memory: int) -> Array:
@@ -68,19 +71,19 @@ def convergence(close: Array, fast: int, slow: int, signal: int, memory: int) ->
     faded, prices = fading_total(close, steps, decay), Windows(close)
 
     def average(window: int) -> tuple[Array, Array]:
-        """Give the average, and the average of that average from the same start."""
+        """Give the average, and how far it is from its own average begun at the same start."""
         weight = 2 / (window + 1)
-        own, seed = 1 - weight, lag(prices.mean(window), steps)
-        own_faded = fading_total(close, steps, own)
-        # A value of age k has the weight own**k in the average; in the average of that, the geometric sum over k
-        # of own**k times decay**(age - k), which is the difference of two powers.
+        own = 1 - weight
+        own_faded, seed = fading_total(close, steps, own), lag(prices.mean(window), steps)
+        # A price of age k weighs own**k in the average. In the average of averages it weighs the sum over k of own**k
+        # times decay**(age - k), which is the difference of two powers.
         mix = (1 - decay) / (own - decay)
-        again = weight * (own * own_faded - decay * faded) + seed * (own * (own**steps - decay**steps))
-        return weight * own_faded + own**steps * seed, mix * again + decay**steps * seed
+        seed_weight = mix * own * (own**steps - decay**steps) + decay**steps
+        gap = (weight - mix * weight * own) * own_faded + mix * weight * decay * faded
+        return weight * own_faded + own**steps * seed, gap + (own**steps - seed_weight) * seed
 
-    (fast_line, fast_again), (slow_line, slow_again) = average(fast), average(slow)
-    line = fast_line - slow_line
-    return line, line - (fast_again - slow_again)
+    (fast_line, fast_gap), (slow_line, slow_gap) = average(fast), average(slow)
+    return fast_line - slow_line, fast_gap - slow_gap
 
 
 def adaptive(close: Array, window: int, memory: int) -> Array:
@@ -90,5 +93,5 @@ def adaptive(close: Array, window: int, memory: int) -> Array:
     path = total(np.abs(close - lag(close, 1)), window)
     efficiency = np.where(way >= path, 1.0, way / path)
     speed = (efficiency * (2 / 3 - 2 / 31) + 2 / 31) ** 2
-    scale, shift = Parts((1 - speed, speed * close), joins.chained).over(steps)
-    return scale * lag(close, steps) + shift
+    factor, addend = over(CHAIN, 1 - speed, speed * close, steps, 1.0)
+    return np.asarray(factor * lag(close, steps) + addend)

@@ -18,9 +18,7 @@ def momentum(bars: Segment, window: int) -> Array:
 
 def standardized_return(bars: Segment, window: int) -> Array:
     """Log return in units of what the window's own volatility would make of a random walk."""
-    returns = bars.rolling(bars.log_return)
-    spread = returns.deviation(window) * np.sqrt(window)
-    return null_where(returns.is_flat(window), log_return(bars, window) / spread)
+    return np.asarray(log_return(bars, window) / (bars.rolling(bars.log_return).deviation(window) * np.sqrt(window)))
 
 
 def momentum_change(bars: Segment, window: int) -> Array:

@@ -1,6 +1,6 @@
 """Trailing windows: row ``i`` stands for the window ``i - window + 1 ... i``; rows before the first whole one are NaN.
 
-See `parts` for how they are put together, and why no window ever feels what has left it.
+See `doubling` for how windows are put together, and why none ever feels what has left it.
 """
 
 from functools import cached_property
@@ -8,38 +8,23 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nightfold.features import joins
 from nightfold.features.compiled import compiled
-from nightfold.features.parts import Parts
+from nightfold.features.doubling import COMMON, HIGHEST, PEAK, SHAPE, SPREAD, TOTAL, over
 from nightfold.features.segment import Array, lag
 
 
 class Windows:
-    """Windows over one series; those of several lengths share what they are put together from."""
+    """Windows over one series; what is asked for again is not computed again."""
 
     def __init__(self, values: Array) -> None:
         self.values = values
+        self._known: dict[tuple[int, int], NDArray[np.float64]] = {}
 
-    @cached_property
-    def _sums(self) -> Parts[Array]:
-        return Parts(self.values, joins.added)
-
-    @cached_property
-    def _tops(self) -> Parts[Array]:
-        return Parts(self.values, joins.larger)
-
-    @cached_property
-    def _bottoms(self) -> Parts[Array]:
-        return Parts(-self.values, joins.larger)
-
-    @cached_property
-    def _spreads(self) -> Parts[joins.Pair]:
-        return Parts((self.values, self.values * 0), joins.spread)
-
-    @cached_property
-    def _shapes(self) -> Parts[joins.Four]:
-        nothing = self.values * 0
-        return Parts((self.values, nothing, nothing, nothing), joins.shape)
+    def _over(self, kind: int, window: int) -> NDArray[np.float64]:
+        key = kind, window
+        if key not in self._known:
+            self._known[key] = over(kind, self.values, self.values, window, 1.0)
+        return self._known[key]
 
     @cached_property
     def _runs(self) -> NDArray[np.int64]:
@@ -47,36 +32,48 @@ class Windows:
 
     def total(self, window: int) -> Array:
         """Sum over the window."""
-        return self._sums.over(window)
+        return np.asarray(self._over(TOTAL, window)[0])
 
     def mean(self, window: int) -> Array:
         """Mean over the window."""
-        return self.total(window) / window
+        return self.total(window) * (1 / window)
 
     def highest(self, window: int) -> Array:
         """Maximum over the window."""
-        return self._tops.over(window)
+        return np.asarray(self._over(HIGHEST, window)[0])
 
     def lowest(self, window: int) -> Array:
         """Minimum over the window."""
-        return -self._bottoms.over(window)
+        return np.asarray(-over(HIGHEST, -self.values, self.values, window, 1.0)[0])
+
+    def centre(self, window: int) -> Array:
+        """Mean over the window, exactly the value itself where it is flat."""
+        return np.asarray(self._over(SPREAD, window)[0])
+
+    def bars_since_highest(self, window: int) -> Array:
+        """Age in rows of the window's maximum, of the newest where there are several."""
+        return np.asarray(over(PEAK, self.values, self.values, window, 1.0)[1])
+
+    def bars_since_lowest(self, window: int) -> Array:
+        """Age in rows of the window's minimum, of the newest where there are several."""
+        return np.asarray(over(PEAK, -self.values, self.values, window, 1.0)[1])
 
     def variance(self, window: int) -> Array:
-        """Variance of the window, population; exactly 0 where it is flat."""
-        return self._spreads.over(window)[1] / window
+        """Variance of the window, population; exactly 0 where it is flat, and just there."""
+        return np.asarray(self._over(SPREAD, window)[1] / window)
 
     def deviation(self, window: int) -> Array:
         """Sample standard deviation (ddof 1) of the window."""
-        return np.sqrt(self._spreads.over(window)[1] / (window - 1))
+        return np.asarray(np.sqrt(self._over(SPREAD, window)[1] / (window - 1)))
 
     def z_score(self, window: int) -> Array:
         """Distance from the window's mean in its population standard deviations; NaN where it is flat."""
-        mean, squares = self._spreads.over(window)
-        return np.where(self.is_flat(window), np.nan, (self.values - mean) / np.sqrt(squares / window))
+        mean, squares = self._over(SPREAD, window)
+        return np.asarray((self.values - mean) / np.sqrt(squares * (1 / window)))
 
     def moments(self, window: int) -> tuple[Array, Array, Array]:
         """Second, third and fourth population moment about the mean of the window."""
-        _, second, third, fourth = self._shapes.over(window)
+        _, second, third, fourth = self._over(SHAPE, window)
         return second / window, third / window, fourth / window
 
     def correlation(self, other: "Windows", window: int) -> Array:
@@ -84,12 +81,12 @@ class Windows:
 
         Of products, not of distances from the means: for series whose means are not far beyond their deviations.
         """
-        together = total(self.values * other.values, window) / window - self.mean(window) * other.mean(window)
+        together = total(self.values * other.values, window) / window - self.centre(window) * other.centre(window)
         return _share(together, self.variance(window) * other.variance(window))
 
     def autocovariance(self, window: int, lags: int) -> Array:
         """Covariance of the window with the one ``lags`` rows before, for series as in `correlation`."""
-        mean = self.mean(window)
+        mean = self.centre(window)
         return total(self.values * lag(self.values, lags), window) / window - mean * lag(mean, lags)
 
     def autocorrelation(self, window: int, lags: int) -> Array:
@@ -170,8 +167,7 @@ def comoment(x: Array, y: Array, window: int) -> tuple[Array, Array, Array]:
     tuple
         Sum of squares of ``x``, sum of squares of ``y``, sum of products.
     """
-    nothing = x * y * 0
-    _, _, xx, yy, xy = Parts((x, y, nothing, nothing, nothing), joins.common).over(window)
+    _, _, xx, yy, xy = over(COMMON, x, y, window, 1.0)
     return xx, yy, xy
 
 

@@ -21,13 +21,13 @@ def percentile_rank(bars: Segment, window: int) -> Array:
 def skew(bars: Segment, window: int) -> Array:
     """Skewness of one-bar log returns, population."""
     second, third, _ = bars.rolling(bars.log_return).moments(window)
-    return null_where(bars.rolling(bars.log_return).is_flat(window), third / (second * np.sqrt(second)))
+    return third / (second * np.sqrt(second))
 
 
 def kurtosis(bars: Segment, window: int) -> Array:
     """Excess kurtosis of one-bar log returns, population."""
     second, _, fourth = bars.rolling(bars.log_return).moments(window)
-    return null_where(bars.rolling(bars.log_return).is_flat(window), fourth / (second * second) - 3)
+    return fourth / (second * second) - 3
 
 
 def autocorrelation(bars: Segment, window: int, lags: int) -> Array:
@@ -42,15 +42,15 @@ def absolute_autocorrelation(bars: Segment, window: int, lags: int) -> Array:
 
 def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
     """Variance of the log returns over ``spacing`` bars that lie within the window."""
-    returns = bars.log_level - lag(bars.log_level, spacing)
-    return np.asarray(rolling.variance(returns, window - spacing + 1))
+    if spacing == 1:
+        return bars.rolling(bars.log_return).variance(window)
+    return rolling.variance(bars.log_level - lag(bars.log_level, spacing), window - spacing + 1)
 
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:
     """Variance of log returns over several bars, over that many times the variance over one."""
-    returns = bars.rolling(bars.log_return)
-    together = bars.once(_spaced_variance, bars_together, window)
-    return null_where(returns.is_flat(window), together / (bars_together * returns.variance(window)))
+    single, together = bars.once(_spaced_variance, 1, window), bars.once(_spaced_variance, bars_together, window)
+    return together / (bars_together * single)
 
 
 def hurst(bars: Segment, window: int) -> Array:
@@ -60,7 +60,7 @@ def hurst(bars: Segment, window: int) -> Array:
     slope = np.zeros(len(bars.close))
     for weight, scale in zip(weights, _HURST_SCALES, strict=True):
         slope += weight / 2 * np.log(bars.once(_spaced_variance, scale, window))
-    return null_where(bars.rolling(bars.log_return).is_flat(window), slope)
+    return slope
 
 
 def permutation_entropy(bars: Segment, window: int) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nightfold.features.lazy import finite, pattern, recursive, rolling, talib
+from nightfold.features.lazy import finite, pattern, recursive, rolling
 from nightfold.features.segment import Array, Segment, lag, null_where
 
 
@@ -37,10 +37,8 @@ def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback
 
 def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
     """Plus and minus directional indicator, each 0 to 100."""
-    up, down = np.diff(bars.high, prepend=np.nan), -np.diff(bars.low, prepend=np.nan)
-    unknown = np.isnan(up)
-    plus = null_where(unknown, np.where((up > down) & (up > 0), up, 0))
-    minus = null_where(unknown, np.where((down > up) & (down > 0), down, 0))
+    up, down = bars.high - lag(bars.high, 1), lag(bars.low, 1) - bars.low
+    plus, minus = np.maximum(up, 0) * (up > down), np.maximum(down, 0) * (down > up)
     movement = recursive.wilder(bars.true_range, window, memory)
     return (
         100 * recursive.wilder(plus, window, memory) / movement,
@@ -67,8 +65,10 @@ def adx(bars: Segment, window: int, *, lookback: int) -> Array:
 
 def aroon_oscillator(bars: Segment, window: int) -> Array:
     """Bars since the lowest low less bars since the highest high, in parts of the window, -100 to 100."""
-    still = bars.rolling(bars.high).is_flat(window + 1) & bars.rolling(bars.low).is_flat(window + 1)
-    return null_where(still, talib.AROONOSC(bars.high, bars.low, window))
+    highs, lows = bars.rolling(bars.high), bars.rolling(bars.low)
+    still = highs.is_flat(window + 1) & lows.is_flat(window + 1)
+    lead = lows.bars_since_lowest(window + 1) - highs.bars_since_highest(window + 1)
+    return null_where(still, lead * (100 / window))
 
 
 def parabolic_distance(bars: Segment, percent: int, most: int, *, lookback: int) -> Array:
@@ -98,5 +98,4 @@ def trend_fit(bars: Segment, window: int) -> Array:
     """Share of the variance of log closes on their least-squares line, with the slope's sign; -1 to 1."""
     slope = bars.once(trend_slope, window)
     steps = (window * window - 1) / 12  # variance of the numbers 1 ... window
-    fit = slope * np.abs(slope) * steps / bars.rolling(bars.log_level).variance(window)
-    return null_where(bars.rolling(bars.close).is_flat(window), fit)
+    return slope * np.abs(slope) * steps / bars.rolling(bars.log_level).variance(window)

@@ -1,18 +1,20 @@
 """Triple-barrier labels: which of two prices is met first, or neither within the horizon."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from nightfold.labels.panel import Floats, Panel, Rows, read_panel
+from nightfold.labels.panel import Flags, Floats, Panel, Rows, Sides, read_panel
 from nightfold.spec import Spec
 
 TOUCH = pl.Enum(["lower", "vertical", "upper"])
+_TOUCHES = pl.Series(TOUCH.categories, dtype=TOUCH)
+OUTCOME = ("label", "label_end", "touch", "log_return", "mfe", "mae", "upper_barrier", "lower_barrier", "tie")
 
 
 class BarrierRule(Spec):
@@ -52,9 +54,9 @@ class Outcomes:
 
     upper: Floats
     lower: Floats
-    side: NDArray[np.int8]
+    side: Sides
     decided: Rows
-    tie: NDArray[np.bool_]
+    tie: Flags
     log_return: Floats
     mfe: Floats
     mae: Floats
@@ -95,7 +97,8 @@ def barrier_labels(bars: pl.DataFrame, barrier: TripleBarrier, interval: str | N
     López de Prado (2018), *Advances in Financial Machine Learning*, ch. 3.
     """
     panel = read_panel(bars, interval)
-    return panel.key.hstack(outcome_columns(panel, outcomes(panel, panel_volatility(panel, barrier), barrier), barrier))
+    ended = outcomes(panel, panel_volatility(panel, barrier), barrier)
+    return panel.key.hstack(outcome_columns(panel, ended, barrier, OUTCOME))
 
 
 def volatility(bars: pl.DataFrame, volatility_bars: int = 100, interval: str | None = None) -> pl.DataFrame:
@@ -123,7 +126,7 @@ def panel_volatility(panel: Panel, rule: BarrierRule) -> Floats:
     """Measure the volatility that barriers are scaled by; NaN where there is none."""
     from nightfold.labels import kernel
 
-    return kernel.root_mean_square(kernel.log_returns(panel.close, panel.first), panel.first, rule.volatility_bars)
+    return kernel.root_mean_square(panel.moves, panel.first, rule.volatility_bars)
 
 
 def entry_price(panel: Panel, rule: BarrierRule) -> Floats:
@@ -134,38 +137,67 @@ def entry_price(panel: Panel, rule: BarrierRule) -> Floats:
     return np.where(following > np.arange(panel.size), panel.open[following], np.nan)
 
 
-def outcomes(panel: Panel, sigma: Floats, barrier: TripleBarrier) -> Outcomes:
-    """Follow each row of a panel to its first barrier."""
-    from nightfold.labels import kernel, ladder
+def outcomes(
+    panel: Panel, sigma: Floats, barrier: TripleBarrier, side: Literal[1, -1] = 1, *, extremes: bool = True
+) -> Outcomes:
+    """Follow each row of a panel to its first barrier.
 
-    entry = entry_price(panel, barrier)
-    upper = kernel.barrier_prices(entry, sigma, barrier.upper * barrier.width)
-    lower = kernel.barrier_prices(entry, sigma, -barrier.lower * barrier.width)
-    rows = panel.size
-    side, decided, tie = np.zeros(rows, np.int8), np.full(rows, -1, np.int64), np.zeros(rows, np.bool_)
-    log_return, mfe, mae = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
-    prices = (panel.open, panel.high, panel.low, panel.close)
-    barriers = (entry, upper, lower)
-    nearer_open, found = barrier.tie == "nearer_open", (log_return, mfe, mae)
-    ladder.first_touch(*prices, panel.last, *barriers, barrier.horizon, nearer_open, side, decided, tie, *found)
-    return Outcomes(upper, lower, side, decided, tie, log_return, mfe, mae)
+    Parameters
+    ----------
+    panel, sigma, barrier
+        Bars, their volatility, barriers and rules.
+    side
+        For a short the barriers are mirrored, and a tie counts for the upper one, which is the worse for it.
+    extremes
+        Whether ``mfe`` and ``mae`` are wanted; without, they are empty.
+    """
+    from nightfold.labels.touch import TIE_NEARER, Bars, Found, Walls, first_touch
+
+    entry, rows = entry_price(panel, barrier), panel.size
+    above, below = (barrier.upper, barrier.lower)[::side]
+    upper = _barrier_price(entry, sigma, above * barrier.width)
+    lower = _barrier_price(entry, sigma, -below * barrier.width)
+    met, decided, tie = np.empty(rows, np.int8), np.empty(rows, np.int64), np.empty(rows, np.bool_)
+    found = Found(met, decided, tie, np.empty(rows), *np.empty((2, rows * extremes)))
+    bars = Bars(panel.open, panel.high, panel.low, panel.close, panel.last)
+    tie_rule = TIE_NEARER if barrier.tie == "nearer_open" else -side
+    first_touch(bars, Walls(entry, upper, lower), barrier.horizon, tie_rule, extremes, found)
+    for ratio in (found.gain, found.best, found.worst):
+        np.log(ratio, out=ratio)
+    return Outcomes(upper, lower, *found)
 
 
-def outcome_columns(panel: Panel, ended: Outcomes, barrier: TripleBarrier) -> pl.DataFrame:
-    """Bring outcomes into columns, with nulls for the unknown."""
-    known = ended.decided >= 0
-    label = ended.side
-    if barrier.vertical == "sign":
-        label = np.where(label == 0, np.sign(ended.log_return, where=known, out=np.zeros(panel.size)), label)
+def _barrier_price(entry: Floats, sigma: Floats, multiplier: float) -> Floats:
+    price = sigma * multiplier
+    with np.errstate(over="ignore"):
+        np.exp(price, out=price)
+        price *= entry
+    return price
+
+
+def outcome_columns(panel: Panel, ended: Outcomes, barrier: TripleBarrier, names: Iterable[str]) -> list[pl.Series]:
+    """Bring outcomes into columns of the given names, with nulls for the unknown."""
+    known = pl.Series(ended.decided >= 0)
     columns = {
-        "label": pl.Series(label.astype(np.int8)),
-        "label_end": panel.close_time(ended.decided),
-        "touch": pl.Series((ended.side + 1).astype(np.uint8)).cat.to(TOUCH),
-        "log_return": pl.Series(ended.log_return, nan_to_null=True),
-        "mfe": pl.Series(ended.mfe, nan_to_null=True),
-        "mae": pl.Series(ended.mae, nan_to_null=True),
-        "upper_barrier": pl.Series(ended.upper, nan_to_null=True),
-        "lower_barrier": pl.Series(ended.lower, nan_to_null=True),
-        "tie": pl.Series(ended.tie),
+        "label": lambda: _masked(pl.Series(_label(ended, barrier)), known),
+        "label_end": lambda: panel.close_time(ended.decided),
+        "touch": lambda: _masked(_TOUCHES.gather(pl.Series((ended.side + 1).view(np.uint8))), known),
+        "tie": lambda: _masked(pl.Series(ended.tie), known),
+        "log_return": lambda: pl.Series(ended.log_return, nan_to_null=True),
+        "mfe": lambda: pl.Series(ended.mfe, nan_to_null=True),
+        "mae": lambda: pl.Series(ended.mae, nan_to_null=True),
+        "upper_barrier": lambda: pl.Series(ended.upper, nan_to_null=True),
+        "lower_barrier": lambda: pl.Series(ended.lower, nan_to_null=True),
     }
-    return pl.DataFrame(columns).with_columns(pl.when(pl.Series(known)).then(pl.col("label", "touch", "tie")))
+    return [columns[name]().alias(name) for name in names]
+
+
+def _masked(column: pl.Series, known: pl.Series) -> pl.Series:
+    return pl.select(pl.when(known).then(column)).to_series()
+
+
+def _label(ended: Outcomes, barrier: TripleBarrier) -> Sides:
+    if barrier.vertical == "zero":
+        return ended.side
+    rises, falls = (ended.log_return > 0).view(np.int8), (ended.log_return < 0).view(np.int8)
+    return np.where(ended.side == 0, rises - falls, ended.side)

@@ -5,85 +5,92 @@ without a hole, and no loop leaves that stretch. Sums are taken afresh for each 
 does not depend on where the bars begin, to the last bit. An unknown row is -1, an unknown number NaN.
 """
 
-from math import exp, log, sqrt
-
 import numpy as np
 from numba import njit
 
 from nightfold.labels.panel import Floats, Rows
 
+PART = 1024
+"""Rows summed side by side, so that they stay in the processor's cache."""
+
 
 @njit(cache=True)
-def log_returns(close: Floats, first: Rows) -> Floats:
-    """Log return of each bar over the one before; NaN at the start of a stretch."""
-    moves = np.full(close.size, np.nan)
+def count_outside(values: Floats, least: float, most: float) -> int:
+    """Count the values that are not from ``least`` to ``most``; NaN is not."""
+    count = 0
+    for row in range(values.size):
+        count += not (values[row] >= least) & (values[row] <= most)
+    return count
+
+
+@njit(cache=True)
+def close_ratios(close: Floats, first: Rows) -> Floats:
+    """Close of each bar over the one before; NaN at the start of a stretch."""
+    ratios = np.empty(close.size)
     for row in range(close.size):
-        if row > first[row]:
-            moves[row] = log(close[row] / close[row - 1])
-    return moves
-
-
-@njit(cache=True)
-def log_ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """``ln(numerator / denominator)``, row by row."""
-    result = np.empty(numerator.size)
-    for row in range(numerator.size):
-        result[row] = log(numerator[row] / denominator[row])
-    return result
+        ratios[row] = close[row] / close[row - 1] if row > first[row] else np.nan
+    return ratios
 
 
 @njit(cache=True)
 def root_mean_square(moves: Floats, first: Rows, window: int) -> Floats:
     """Root mean square of the last ``window`` moves; NaN where there are fewer, or where nothing moved."""
-    result = np.full(moves.size, np.nan)
+    sums = np.zeros(moves.size)
+    for begin in range(window - 1, moves.size, PART):
+        part = sums[begin : begin + PART]
+        for age in range(window - 1, -1, -1):
+            aged = moves[begin - age :]
+            for row in range(part.size):
+                part[row] += aged[row] * aged[row]
     for row in range(moves.size):
-        if row - first[row] < window:
-            continue
-        total = 0.0
-        for earlier in range(row - window + 1, row + 1):
-            total += moves[earlier] * moves[earlier]
-        if total > 0:
-            result[row] = sqrt(total / window)
-    return result
+        known = (row - first[row] >= window) & (sums[row] > 0)
+        sums[row] = np.sqrt(sums[row] / window) if known else np.nan
+    return sums
 
 
 @njit(cache=True)
-def barrier_prices(entry: Floats, volatility: Floats, multiplier: float) -> Floats:
-    """``entry * exp(multiplier * volatility)``, row by row."""
-    prices = np.empty(entry.size)
-    for row in range(entry.size):
-        prices[row] = entry[row] * exp(multiplier * volatility[row])
-    return prices
+def alive_until(decided: Rows, last: Rows, barrier: Floats) -> Rows:
+    """Last bar at which the label of each row is alive; the row itself where it has no ``barrier``."""
+    until = np.empty(decided.size, np.int64)
+    for row in range(decided.size):
+        still_open = row if np.isnan(barrier[row]) else last[row]
+        until[row] = decided[row] if decided[row] >= 0 else still_open
+    return until
 
 
 @njit(cache=True)
 def concurrency(start: Rows, end: Rows, size: int) -> Rows:
-    """Count the spans that cover each of ``size`` positions, both ends inside; a span with end < start is empty."""
+    """Count the spans that cover each of ``size`` positions, both ends inside; end = start - 1 covers none."""
     count = np.zeros(size + 1, np.int64)
-    for row in range(start.size):
-        if end[row] >= start[row]:
-            count[start[row]] += 1
-            count[end[row] + 1] -= 1
-    return np.cumsum(count)[:size]
+    for span in range(start.size):
+        count[start[span]] += 1
+        count[end[span] + 1] -= 1
+    alive = 0
+    for position in range(size):
+        alive += count[position]
+        count[position] = alive
+    return count[:size]
 
 
 @njit(cache=True)
 def mean_share(start: Rows, end: Rows, count: Rows, longest: int) -> Floats:
     """Mean of ``1 / count`` over each span of at most ``longest`` positions; NaN for an empty one."""
-    shares = np.zeros(count.size)
+    shares = np.zeros(count.size + 1)
     for position in range(count.size):
-        if count[position] > 0:
-            shares[position] = 1.0 / count[position]
-    return span_sums(start, end, shares, longest) / (end - start + 1)
+        shares[position + 1] = 1.0 / max(count[position], 1)
+    means = span_sums(start, end, shares, longest)
+    for span in range(start.size):
+        means[span] /= end[span] - start[span] + 1
+    return means
 
 
 @njit(cache=True)
 def attribution(start: Rows, end: Rows, count: Rows, moves: Floats, longest: int) -> Floats:
     """Sum of ``moves / count`` over each span of at most ``longest`` positions; NaN for an empty one."""
-    shared = np.zeros(count.size)
+    shared = np.zeros(count.size + 1)
     for position in range(count.size):
-        if count[position] > 0 and not np.isnan(moves[position]):
-            shared[position] = moves[position] / count[position]
+        move = 0.0 if np.isnan(moves[position]) else moves[position]
+        shared[position + 1] = move / max(count[position], 1)
     return span_sums(start, end, shared, longest)
 
 
@@ -91,15 +98,19 @@ def attribution(start: Rows, end: Rows, count: Rows, moves: Floats, longest: int
 def span_sums(start: Rows, end: Rows, values: Floats, longest: int) -> Floats:
     """Sum values over each span, as the difference of two running sums; NaN for an empty span.
 
-    Values are rounded to whole multiples of 2^-52 (coarser only where spans pass 1,023 positions), whose integer sums
-    are exact, so that a sum does not depend on what lies before its span. Values are at most about 1 in size.
+    Values of the positions stand after a leading 0, are at most about 1 in size, and are used up. They are rounded to
+    whole multiples of 2^-52 (coarser only where spans pass 1,023 positions), whose integer sums are exact, so that a
+    sum does not depend on what lies before its span.
     """
     scale = 2.0 ** min(52, 62 - int(np.ceil(np.log2(longest + 1))))
-    before = np.zeros(values.size + 1, np.int64)
+    before = values.view(np.int64)
     for position in range(values.size):
-        before[position + 1] = before[position] + np.int64(np.rint(values[position] * scale))
-    sums = np.full(start.size, np.nan)
-    for row in range(start.size):
-        if end[row] >= start[row]:
-            sums[row] = (before[end[row] + 1] - before[start[row]]) / scale
+        before[position] = np.int64(np.rint(values[position] * scale))
+    for position in range(1, values.size):
+        before[position] += before[position - 1]
+    sums = np.empty(start.size)
+    for span in range(start.size):
+        known = end[span] >= start[span]
+        beyond = end[span] + 1 if known else start[span]
+        sums[span] = (before[beyond] - before[start[span]]) / scale if known else np.nan
     return sums

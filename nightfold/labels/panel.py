@@ -13,6 +13,8 @@ from nightfold.schema import KEY, PRICES, TIME
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Sides = NDArray[np.int8]
 
 LEAST_PRICE, MOST_PRICE = 1e-100, 1e100
 """Between these, no quotient of two prices is 0 or infinite."""
@@ -24,6 +26,8 @@ class Panel:
 
     key: pl.DataFrame
     """`symbol` and `open_time`, sorted."""
+    opened: Rows
+    """`open_time` in milliseconds."""
     open: Floats
     high: Floats
     low: Floats
@@ -34,6 +38,8 @@ class Panel:
     """Row of the last bar in the same stretch."""
     step: int
     """Milliseconds from a bar to the next."""
+    moves: Floats
+    """Log return of each bar over the one before; NaN at the start of a stretch."""
 
     @property
     def size(self) -> int:
@@ -44,8 +50,9 @@ class Panel:
         """Time at which the bars in ``rows`` close; null for a negative row."""
         if self.size == 0:
             return pl.Series(dtype=TIME)
-        closes = pl.Series(_times(self.key)[rows] + self.step)
-        return closes.cast(TIME).set(pl.Series(rows < 0), None)
+        closes = self.opened.take(rows, mode="wrap")
+        closes += self.step
+        return pl.Series(closes).cast(TIME).set(pl.Series(rows < 0), None)
 
 
 def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
@@ -66,7 +73,7 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
     """
     require_columns(bars, (*KEY, *PRICES))
     _refuse(_wrong_types(bars))
-    bars = bars.select(*KEY, *PRICES).with_columns(pl.col("open_time").cast(TIME), pl.col(PRICES).cast(pl.Float64))
+    bars = bars.select("symbol", pl.col("open_time").cast(TIME), pl.col(PRICES).cast(pl.Float64))
     _refuse([f"{name}: {count} values are null" for name in KEY if (count := bars[name].null_count())])
     symbols, steps = _steps(bars)
     if not _is_sorted(symbols, steps):
@@ -80,7 +87,8 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
     ends = np.append(starts, bars.height)[1:]
     lengths = ends - starts
     first, last = np.repeat(starts, lengths), np.repeat(ends - 1, lengths)
-    return Panel(bars.select(KEY), **prices, first=first, last=last, step=step)
+    moves = _log_returns(prices["close"], first)
+    return Panel(bars.select(KEY), _times(bars), **prices, first=first, last=last, step=step, moves=moves)
 
 
 def require_columns(bars: pl.DataFrame, names: Iterable[str]) -> None:
@@ -117,6 +125,13 @@ def _is_sorted(symbols: pl.Series, steps: Rows) -> bool:
     return np.count_nonzero(steps < 0) == len(symbols) and bool((symbols[1:] > symbols[:-1]).all())
 
 
+def _log_returns(close: Floats, first: Rows) -> Floats:
+    from nightfold.labels import kernel
+
+    ratios = kernel.close_ratios(close, first)
+    return np.log(ratios, out=ratios)
+
+
 def _refuse(faults: list[str]) -> None:
     if faults:
         raise BarsError(f"`bars` cannot be labelled: {'; '.join(faults)}.")
@@ -132,20 +147,20 @@ def _wrong_types(bars: pl.DataFrame) -> list[str]:
 
 
 def _impossible(prices: Mapping[str, Floats]) -> list[str]:
-    found = {
-        name: np.count_nonzero(~((values >= LEAST_PRICE) & (values <= MOST_PRICE)))
-        for name, values in prices.items()
-        if values.size and not (values.min() >= LEAST_PRICE and values.max() <= MOST_PRICE)
-    }
+    from nightfold.labels import kernel
+
+    found = {name: kernel.count_outside(values, LEAST_PRICE, MOST_PRICE) for name, values in prices.items()}
     return [
         f"{name}: {count} values are null, not finite or not above 0 (from {LEAST_PRICE:g} to {MOST_PRICE:g})"
         for name, count in found.items()
+        if count
     ]
 
 
 def _too_close(steps: Rows, step: int) -> list[str]:
-    if repeats := np.count_nonzero(steps == 0):
+    close = np.count_nonzero((steps >= 0) & (steps < max(step, 1)))
+    if repeats := close and np.count_nonzero(steps == 0):
         return [f"open_time: {repeats} bars are repeated; keep one of each"]
-    if close := np.count_nonzero((steps >= 0) & (steps < step)):
+    if close:
         return [f"open_time: {close} bars follow after less than `interval`, {step / 60_000:g} minutes"]
     return []

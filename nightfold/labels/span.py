@@ -40,5 +40,6 @@ def read_spans(start: ArrayLike, end: ArrayLike) -> tuple[Rows, Rows]:
         )
     if backward := int(np.count_nonzero(ends < begins)):
         raise ConfigError(f"`end` lies before `start` in {backward} labels; a label spans 1 bar or more.")
-    base = begins.min()
-    return (begins - base).astype(np.int64, copy=False), (ends - base).astype(np.int64, copy=False)
+    if base := begins.min():
+        begins, ends = begins - base, ends - base
+    return begins.astype(np.int64, copy=False), ends.astype(np.int64, copy=False)

@@ -1,14 +1,13 @@
 """The label table: every target of a label set beside its bar, each with the time it became known."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any, Literal, Self
 
-import numpy as np
 import polars as pl
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from nightfold.errors import ConfigError
+from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.labels.barrier import (
     TOUCH,
     BarrierRule,
@@ -20,10 +19,16 @@ from nightfold.labels.barrier import (
 )
 from nightfold.labels.panel import Floats, Panel, bar_step, read_panel
 from nightfold.labels.search_spec import BarrierSearchSpec
+from nightfold.labels.target import forward_columns, next_columns
 from nightfold.labels.weight import stored_weights
 from nightfold.schema import TIME, Column, Table
 
-STORED = ("label", "label_end", "touch", "tie", "log_return", "mfe", "mae")
+BARRIER = ("label", "label_end", "touch", "tie", "log_return", "mfe", "mae")
+WEIGHT = ("uniqueness", "weight")
+FORWARD = ("forward_log_return", "forward_end", "direction")
+NEXT = ("next_log_return", "next_end")
+TARGETS = ("volatility", *NEXT, *BARRIER, *WEIGHT, *FORWARD)
+"""What a label table can hold; all but volatility and next bar once per horizon."""
 SEARCHED = {
     "upper": Column(pl.Float64, "Log distance of the month's upper barrier, as a multiple of volatility.", above=0),
     "lower": Column(pl.Float64, "Log distance of the month's lower barrier, as a multiple of volatility.", above=0),
@@ -39,6 +44,8 @@ class LabelSet(BarrierRule):
     """Name of the asset."""
     horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
     """Bars to the vertical barrier, ascending."""
+    dead_zone: NonNegativeFloat = 0.3
+    """A forward return up to this many widths has the direction 0; .3 makes three classes of about equal size."""
     barriers: Literal["fixed", "searched"] = "fixed"
     """Stand at `upper` and `lower` for good, or each month where a search on the labels before it puts them."""
     search: BarrierSearchSpec = BarrierSearchSpec()
@@ -94,8 +101,9 @@ def label_table(
     label_set: LabelSet,
     interval: str | None = None,
     params: pl.DataFrame | None = None,
+    targets: Collection[str] = TARGETS,
 ) -> pl.DataFrame:
-    """Compute every target of a label set.
+    """Compute the targets of a label set.
 
     Parameters
     ----------
@@ -106,22 +114,32 @@ def label_table(
     params
         Barriers that a search has put in force, a row for each ``horizon``: ``upper``, ``lower``, ``holding_bars``,
         ``fallback``. Needed where the set's barriers are searched.
+    targets
+        Names among `TARGETS`, without their horizon, where not all are wanted; only these are computed.
 
     Returns
     -------
     DataFrame
-        The columns of `label_columns`, one row per bar, sorted by ``symbol``, ``open_time``. Within `margin` of
-        either end of the bars, values may be null or weights unlike those of a longer range.
+        The columns of `label_columns` that were asked for, one row per bar, sorted by ``symbol``, ``open_time``. Within
+        `margin` of either end of the bars, values may be null or weights unlike those of a longer range.
 
     Raises
     ------
     BarsError
         As in `barrier_labels`.
+    UnknownNameError
+        If a target is not among `TARGETS`.
     """
+    for target in targets:
+        if target not in TARGETS:
+            raise UnknownNameError("target", target, TARGETS)
     panel = read_panel(bars, interval)
     sigma = panel_volatility(panel, label_set)
-    entry = entry_price(panel, label_set)
-    columns: list[pl.Series | pl.Expr] = [pl.Series("volatility", sigma, nan_to_null=True)]
+    columns: list[pl.Series | pl.Expr] = []
+    if "volatility" in targets:
+        columns.append(pl.Series("volatility", sigma, nan_to_null=True))
+    if not set(NEXT).isdisjoint(targets):
+        columns += (column for column in next_columns(panel) if column.name in targets)
     for horizon in label_set.horizons:
         barrier = label_set.barrier(horizon)
         if params is not None:
@@ -129,7 +147,7 @@ def label_table(
             changed = {"upper": found["upper"], "lower": found["lower"], "horizon": found["holding_bars"]}
             barrier = barrier.model_copy(update=changed)
             columns += _in_force(horizon, barrier, is_fallback=found["fallback"])
-        columns += _columns_at(panel, sigma, entry, horizon, barrier)
+        columns += _columns_at(panel, sigma, horizon, barrier, label_set.dead_zone, targets)
     return panel.key.with_columns(columns)
 
 
@@ -143,22 +161,21 @@ def _in_force(horizon: int, barrier: TripleBarrier, *, is_fallback: bool) -> lis
     return [value.alias(f"{name}_{horizon}") for name, value in values.items()]
 
 
-def _columns_at(panel: Panel, sigma: Floats, entry: Floats, horizon: int, barrier: TripleBarrier) -> list[pl.Series]:
-    from nightfold.labels import kernel
-
-    ended = outcomes(panel, sigma, barrier)
-    uniqueness, weight = stored_weights(panel, ended, barrier.horizon)
-    target = np.arange(panel.size) + horizon
-    target = np.where(target <= panel.last, target, -1)
-    forward = kernel.log_ratio(np.where(target >= 0, panel.close[target], np.nan), entry)
-    values = [
-        *outcome_columns(panel, ended, barrier).select(STORED),
-        pl.Series("uniqueness", uniqueness, nan_to_null=True),
-        pl.Series("weight", weight, nan_to_null=True),
-        pl.Series("forward_log_return", forward, nan_to_null=True),
-        panel.close_time(target).alias("forward_end"),
-    ]
-    return [column.alias(f"{column.name}_{horizon}") for column in values]
+def _columns_at(
+    panel: Panel, sigma: Floats, horizon: int, barrier: TripleBarrier, dead_zone: float, targets: Collection[str]
+) -> list[pl.Series]:
+    columns: list[pl.Series] = []
+    wanted = [name for name in BARRIER if name in targets]
+    weighted = any(name in targets for name in WEIGHT)
+    if wanted or weighted:
+        ended = outcomes(panel, sigma, barrier, extremes="mfe" in targets or "mae" in targets)
+        columns += outcome_columns(panel, ended, barrier, wanted)
+        if weighted:
+            weights = zip(WEIGHT, stored_weights(panel, ended, barrier.horizon), strict=True)
+            columns += [pl.Series(name, values, nan_to_null=True) for name, values in weights]
+    if any(name in targets for name in FORWARD):
+        columns += forward_columns(panel, entry_price(panel, barrier), sigma, horizon, dead_zone)
+    return [column.alias(f"{column.name}_{horizon}") for column in columns if column.name in targets]
 
 
 def label_columns(label_set: LabelSet) -> Table:
@@ -172,6 +189,8 @@ def label_columns(label_set: LabelSet) -> Table:
             nullable=True,
             above=0,
         ),
+        "next_log_return": Column(pl.Float64, "Log change of close to the next bar.", nullable=True),
+        "next_end": Column(TIME, "Close of the next bar: when that change became known.", nullable=True),
     }
     for horizon in label_set.horizons:
         described = _described(label_set.barrier(horizon), label_set)
@@ -197,7 +216,13 @@ def _described(barrier: TripleBarrier, label_set: LabelSet) -> dict[str, Column]
         "uniqueness": known(pl.Float64, "Mean over its bars of 1 / number of labels alive.", above=0, maximum=1),
         "weight": known(pl.Float64, "Uniqueness x absolute return attributed to it, not normalised.", minimum=0),
         "forward_log_return": known(pl.Float64, f"Log return from entry to the close {bars} later."),
-        "forward_end": known(TIME, f"Close of the bar {bars} later: when the forward return became known."),
+        "forward_end": known(TIME, f"Close of the bar {bars} later: when forward return and direction became known."),
+        "direction": known(
+            pl.Int8,
+            f"Sign of the forward return; 0 within {label_set.dead_zone:g} volatilities x sqrt({barrier.horizon}).",
+            minimum=-1,
+            maximum=1,
+        ),
     }
 
 

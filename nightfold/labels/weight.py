@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nightfold.labels.barrier import Outcomes
-from nightfold.labels.panel import Floats, Panel, Rows
+from nightfold.labels.panel import Floats, Panel
 from nightfold.labels.span import read_spans
 
 
@@ -60,14 +60,11 @@ def stored_weights(panel: Panel, ended: Outcomes, horizon: int) -> tuple[Floats,
     """
     from nightfold.labels import kernel
 
-    start = np.arange(panel.size) + 1
-    count = kernel.concurrency(start, _alive_until(panel, ended), panel.size)
+    start = np.arange(1, panel.size + 1)
+    until = kernel.alive_until(ended.decided, panel.last, ended.upper)
+    count = kernel.concurrency(start, until, panel.size)
     uniqueness = kernel.mean_share(start, ended.decided, count, horizon)
-    moves = kernel.log_returns(panel.close, panel.first)
-    return uniqueness, uniqueness * np.abs(kernel.attribution(start, ended.decided, count, moves, horizon))
-
-
-def _alive_until(panel: Panel, ended: Outcomes) -> Rows:
-    """Last bar at which each label is alive; the row itself where it has no barriers."""
-    still_open = np.where(ended.lower < ended.upper, panel.last, np.arange(panel.size))
-    return np.where(ended.decided >= 0, ended.decided, still_open)
+    weight = kernel.attribution(start, ended.decided, count, panel.moves, horizon)
+    np.abs(weight, out=weight)
+    weight *= uniqueness
+    return uniqueness, weight

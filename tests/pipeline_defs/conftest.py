@@ -35,6 +35,7 @@ IN_PROCESS = {
 def at(*numbers):
     return datetime(*numbers, tzinfo=UTC)
 
+
 LAUNCH = """
 mutation($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from nightfold.errors import BarsError
 from nightfold.labels.barrier import TripleBarrier, barrier_labels, volatility
+from nightfold.labels.touch import FAR, PART
 
 Bars = Callable[..., pl.DataFrame]
 
@@ -139,11 +140,24 @@ def test_the_last_bar_of_the_horizon_still_touches_and_the_one_after_does_not(ma
     assert label_after(made_bars, [QUIET, QUIET, QUIET, QUIET, jump], horizon=4)["touch"] == "vertical"
 
 
+@pytest.mark.parametrize("horizon", [4, FAR + 6])
+def test_the_last_row_taken_together_with_others_still_sees_the_last_bar_of_its_horizon(
+    made_bars: Bars, horizon: int
+) -> None:
+    rows = (WARM_UP * (PART // len(WARM_UP) + 2))[: PART + horizon + 5]
+    rows[PART - 1 + horizon] = (100.0, 120.0, 100.0, 100.0)
+    labels = barrier_labels(made_bars(rows), TripleBarrier(horizon=horizon, upper=5.0, lower=5.0))
+    assert (labels["touch"][PART - 1], end_of(labels.row(PART - 1, named=True))) == ("upper", horizon)
+    assert labels["touch"][PART - 2] == "vertical"
+
+
+@pytest.mark.parametrize("horizon", [4, FAR])
 @pytest.mark.parametrize(("touch", "side"), [("upper", 1), ("lower", -1)])
-def test_a_high_or_low_just_at_a_barrier_touches_it(made_bars: Bars, touch: str, side: int) -> None:
-    barrier = label_after(made_bars, [QUIET], horizon=4)[f"{touch}_barrier"]
-    label = label_after(made_bars, [(100.0, max(100.0, barrier), min(100.0, barrier), 100.0)], horizon=4)
-    assert (label["label"], label["touch"], end_of(label)) == (side, touch, 1)
+def test_a_high_or_low_just_at_a_barrier_touches_it(made_bars: Bars, touch: str, side: int, horizon: int) -> None:
+    barrier = label_after(made_bars, [QUIET], horizon=horizon)[f"{touch}_barrier"]
+    path = [QUIET, (100.0, max(100.0, barrier), min(100.0, barrier), 100.0), *[QUIET] * horizon]
+    label = label_after(made_bars, path, horizon=horizon)
+    assert (label["label"], label["touch"], end_of(label)) == (side, touch, 2)
 
 
 def test_the_deciding_bar_counts_for_excursions_with_its_exit_only(made_bars: Bars) -> None:
@@ -204,6 +218,24 @@ def test_every_option_equals_the_slow_walk_on_bars_full_of_ties_and_holes(
         seen += expected
     assert sum(row["tie"] is True for row in seen) > 10
     assert {row["touch"] for row in seen} == {None, "lower", "vertical", "upper"}
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 31, FAR - 1, FAR, 100])
+@pytest.mark.parametrize("tie", ["worse", "nearer_open"])
+def test_near_and_far_horizons_equal_the_slow_walk_over_more_rows_than_are_taken_together(
+    random_bars: Bars, horizon: int, tie: str
+) -> None:
+    count = PART + 2 * horizon
+    steps = np.cumsum(np.random.default_rng(6).choice([1, 2, 9], count, p=[0.996, 0.003, 0.001])).tolist()
+    bars = random_bars(count, 4, steps)
+    wide = TripleBarrier(horizon=horizon, upper=0.9, lower=0.8, volatility_bars=12, tie=tie)
+    narrow = wide.model_copy(update={"scale": "bar"})
+    seen = []
+    for barrier in (wide, narrow):
+        expected = slow_labels(bars, barrier)
+        assert_same(barrier_labels(bars, barrier), expected)
+        seen += expected
+    assert sum(row["tie"] is True for row in seen) > 10
 
 
 @pytest.mark.parametrize("barrier", [TripleBarrier(horizon=5, upper=0.3, lower=0.3), TripleBarrier(horizon=60)])
