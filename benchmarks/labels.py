@@ -98,7 +98,7 @@ def labelings(market: Market) -> Row:
     panel, barrier = read_panel(market.seed_scale, "5m"), TripleBarrier(horizon=20)
     opens, highs, lows, closes = np.log([panel.open, panel.high, panel.low, panel.close])
     bars_left = (panel.last - np.arange(panel.size)).astype(np.float64)
-    side = np.random.default_rng(0).choice(np.array([-1, 0, 0, 1], np.int8), panel.size)
+    side = np.random.default_rng(0).choice(np.array([-1, 0, 0, 0, 0, 0, 0, 1], np.int8), panel.size)
     sigma, followed = panel_volatility(panel, barrier), np.flatnonzero(side)
     window = Window(opens, highs, lows, closes, closes, sigma, bars_left, side, followed, 0)
     pairs = barrier.width * np.random.default_rng(1).uniform(0.3, 3.0, (_LABELINGS, 2))

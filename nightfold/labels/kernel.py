@@ -38,10 +38,14 @@ def root_mean_square(moves: Floats, first: Rows, window: int) -> Floats:
     sums = np.zeros(moves.size)
     for begin in range(window - 1, moves.size, PART):
         part = sums[begin : begin + PART]
-        for age in range(window - 1, -1, -1):
-            aged = moves[begin - age :]
+        for age in range(window - 1, 0, -2):
+            older, newer = moves[begin - age :], moves[begin - age + 1 :]
             for row in range(part.size):
-                part[row] += aged[row] * aged[row]
+                part[row] = part[row] + older[row] * older[row] + newer[row] * newer[row]
+        if window % 2:
+            newest = moves[begin:]
+            for row in range(part.size):
+                part[row] += newest[row] * newest[row]
     for row in range(moves.size):
         known = (row - first[row] >= window) & (sums[row] > 0)
         sums[row] = np.sqrt(sums[row] / window) if known else np.nan

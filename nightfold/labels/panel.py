@@ -26,8 +26,8 @@ class Panel:
 
     key: pl.DataFrame
     """`symbol` and `open_time`, sorted."""
-    opened: Rows
-    """`open_time` in milliseconds."""
+    closed: Rows
+    """Time at which each bar closes, in milliseconds."""
     open: Floats
     high: Floats
     low: Floats
@@ -50,9 +50,7 @@ class Panel:
         """Time at which the bars in ``rows`` close; null for a negative row."""
         if self.size == 0:
             return pl.Series(dtype=TIME)
-        closes = self.opened.take(rows, mode="wrap")
-        closes += self.step
-        return pl.Series(closes).cast(TIME).set(pl.Series(rows < 0), None)
+        return pl.Series(self.closed.take(rows, mode="wrap")).cast(TIME).set(pl.Series(rows < 0), None)
 
 
 def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
@@ -88,7 +86,7 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
     lengths = ends - starts
     first, last = np.repeat(starts, lengths), np.repeat(ends - 1, lengths)
     moves = _log_returns(prices["close"], first)
-    return Panel(bars.select(KEY), _times(bars), **prices, first=first, last=last, step=step, moves=moves)
+    return Panel(bars.select(KEY), _times(bars) + step, **prices, first=first, last=last, step=step, moves=moves)
 
 
 def require_columns(bars: pl.DataFrame, names: Iterable[str]) -> None:

@@ -103,7 +103,11 @@ def first_touch(bars: Bars, walls: Walls, horizon: int, tie_rule: int, extremes:
 
 @njit(cache=True)
 def settle(bars: Bars, walls: Walls, begin: int, life: Rows, tie_rule: int, extremes: bool, found: Found) -> None:
-    """Write what became of a part that starts at row ``begin`` and lives so many bars; nothing branches on prices."""
+    """Write what became of the rows of a part, which starts at row ``begin``.
+
+    All that may be is worked out and then picked from: which barrier is met is a coin toss, on which a processor that
+    guesses ahead would lose more than it takes to work it out.
+    """
     for row in range(life.size):
         upper, lower, bar = walls.upper[row], walls.lower[row], begin + row + life[row]
         standing = (lower > 0) & (lower < upper) & (upper < np.inf)
@@ -112,14 +116,16 @@ def settle(bars: Bars, walls: Walls, begin: int, life: Rows, tie_rule: int, extr
         known = standing & (bar <= bars.last[begin + row])
         bar = np.uint64(bar if known else begin + row)
 
-        opened, above, below = bars.opens[bar], bars.highs[bar] >= upper, bars.lows[bar] <= lower
+        opened, leave = bars.opens[bar], bars.closes[bar]
+        above, below = bars.highs[bar] >= upper, bars.lows[bar] <= lower
         both = above & below
         rises = (tie_rule > 0) | ((tie_rule == 0) & (upper * lower < opened * opened))
         falls = below & (not (both & rises))
         beyond_upper, beyond_lower = upper if upper > opened else opened, lower if lower < opened else opened
-        leave = beyond_lower if falls else (beyond_upper if above else bars.closes[bar])
+        leave = beyond_upper if above else leave
+        leave = beyond_lower if falls else leave
 
-        found.side[row] = (-1 if falls else (1 if above else 0)) if known else 0
+        found.side[row] = np.int8(above & known & (not falls)) - np.int8(falls & known)
         found.decided[row] = bar if known else -1
         found.tie[row] = both & known
         entry = walls.entry[row] if known else np.nan
