@@ -17,9 +17,10 @@ PROJECT = Path(__file__).parents[2]
 
 # Starts two parts, each with a child of its own that ignores every request to end, and says where they are.
 SUPERVISOR = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from pipeline_defs.ui import _parts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where these tests themselves run in the background
 with _parts(Path(sys.argv[1])) as parts:
     for name in ("first", "second"):
         parts.start(name, ["stubborn", name])
