@@ -75,18 +75,19 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
     end = _end(plan, lake) if choices.end is None else parse_moment(choices.end, "end")
     symbols = plan.symbols
     horizons = plan.experiment.target.horizons
-    own = plan.label_set.own_barriers([plan.experiment.strategy.horizon])
-    labels = ["symbol", "open_time", *(f"label_{horizon}" for horizon in horizons), *own]
+    own = plan.label_set.own_barriers([plan.experiment.strategy.horizon] if plan.experiment.target.has_barriers else [])
+    wanted = dict.fromkeys(name for horizon in horizons for name in plan.experiment.target.columns(horizon))
+    labels = ["symbol", "open_time", *wanted, *own]
     predictions = lake.require(plan.key("predictions"), symbols, start, end)
     with TemporaryDirectory() as scratch:
-        shares = _class_shares(plan, lake, Path(scratch))
+        constants = _constants(plan, lake, Path(scratch))
     return evaluate(
         plan.experiment,
         plan.label_set,
         lake.require(plan.data("bars"), symbols, start, end),
         predictions,
         lake.require(plan.data(plan.label_set.name), symbols, start, end, labels),
-        shares,
+        constants,
         choices,
     )
 
@@ -99,19 +100,19 @@ def _end(plan: Plan, lake: Lake) -> datetime:
     return max(stored).end
 
 
-def _class_shares(plan: Plan, lake: Lake, scratch: Path) -> dict[tuple[str, str, int], list[float]]:
-    """Training shares of the classes by universe, as-of and horizon: the forecast of one who only counts."""
-    shares = {}
+def _constants(plan: Plan, lake: Lake, scratch: Path) -> dict[tuple[str, str, int], list[float]]:
+    """Constant forecast of the training rows by universe, as-of and horizon: what one says who only counts."""
+    constants = {}
     for universe in plan.experiment.universe_keys(plan.universe.symbols):
         for as_of in lake.as_ofs(plan.key("splits"), universe):
             for horizon, split in stored_split(plan, lake, f"universe={universe}/{as_of}", scratch).items():
-                shares[universe, as_of, horizon] = split["class_shares"]
-    return shares
+                constants[universe, as_of, horizon] = split["constant"]
+    return constants
 
 
 def _metadata(result: Evaluation) -> dict[str, Any]:
     rows = pl.DataFrame([{"table": name, "rows": getattr(result, name).height} for name in TABLES])
-    scores = by_model(result.scores).select("model", "horizon", "windows", "log_loss", "log_loss_gain", "macro_f1")
+    scores = by_model(result.scores).select("model", "horizon", "windows", "metric", "loss", "loss_gain")
     return {
         **plotted(result.summary["measures"]),
         "trades": result.trades.height,

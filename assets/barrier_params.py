@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.markdown import markdown_table, plotted
+from assets.markdown import plotted, upright_table
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, earlier_data, selected_data
 from assets.pictures import show_picture
 from nightfold.errors import LakeError
@@ -183,7 +183,7 @@ def _settle(
         (pl.col("log_return_per_bar") * 1e4).alias("bps_per_bar"),
     )
     metadata = {
-        "barriers": dg.MetadataValue.md(markdown_table(shown, 2)),
+        "barriers": dg.MetadataValue.md(upright_table(shown, "horizon", ".2f")),
         "search": show_picture(reports, f"{params_key}/{symbol}/{window.key}", "How the search went", drawn),
         "fallbacks": int(frame["fallback"].sum()),
         "trials": int(frame["trials"].sum()),

@@ -1,6 +1,7 @@
-"""The ensemble of each as-of: members blended on rows none of them had seen, direction calibrated."""
+"""The ensemble of each as-of: members blended and calibrated on rows none of them had learnt from, and judged."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,93 +9,183 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
 from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted
-from assets.models import VALIDATION
+from assets.models import spoken
 from assets.partitions import AsOfPartition
-from nightfold.ensemble.blend import blend
-from nightfold.ensemble.calibrate import DirectionCalibrator
-from nightfold.errors import LakeError
-from nightfold.forecast import CLASSES
+from assets.pictures import show_picture
+from assets.reuse import VALIDATION
+from nightfold.ensemble.calibrate_values import Toward
+from nightfold.ensemble.diversity import ambiguity, correlation, pairs
+from nightfold.ensemble.fit import Ensemble, fit_ensemble
+from nightfold.ensemble.judge import Judgement, ablate, judge
+from nightfold.ensemble.picture import ablation_picture, correlation_picture
+from nightfold.ensemble.rows import OutOfSample
+from nightfold.errors import ConfigError, LakeError
 from nightfold.models.bundle import Bundle, load_bundle
-from nightfold.models.contract import Probabilities
-from nightfold.models.metrics import score
+from nightfold.models.contract import Prediction
+from nightfold.models.rows import FeatureRows
 from nightfold.spec import fingerprint
 from resources.lake import Lake
 
-_SHOWN = ("horizon", "member", "log_loss", "macro_f1", "direction_gain")
+_KEY = ("symbol", "open_time", "horizon")
+_SHOWN = ("horizon", "forecast", "earlier_loss", "macro_f1", "direction_gain", "r2", "sign_accuracy", "coverage")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is known of one horizon's ensemble; without a judgement where rows are too few for two halves."""
+
+    judgement: Judgement | None
+    ablation: pl.DataFrame
+    rows: OutOfSample
 
 
 def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/ensemble`, and return it with its code version."""
     spec = plan.experiment.ensemble
     members = spec.chosen(plan.experiment.models)
-    version = plan.version("ensemble", spec.model_dump(mode="json"), *(model_versions[member] for member in members))
+    settings = {**spec.model_dump(mode="json"), "seed": plan.experiment.seed}
+    version = plan.version("ensemble", settings, *(model_versions[member] for member in members))
 
     @dg.asset(
         **plan.as_of_asset("ensemble"),
         deps=[asset_key(plan.key(member)) for member in members],
         code_version=version,
         kinds={"json"},
-        description="Members blended; direction calibrated on validation rows, so that no skill means no direction.",
+        description=f"Members blended ({spec.method}) and calibrated on rows they had not seen, so that no skill means "
+        "no trade; judged on the later half of those rows against the best member.",
     )
-    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+    def asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
+    ) -> dg.MaterializeResult[None]:
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             place = lake_partition(partition)
             with TemporaryDirectory() as scratch:
                 stored = {m: lake.fetch_folder(plan.key(m), place, Path(scratch)) for m in members}
                 versions = {m: str(lake.version(plan.key(m), place)) for m in members}
-                _check_rows(plan, partition, stored)
                 frames = {member: pl.read_parquet(path / VALIDATION) for member, path in stored.items()}
-            calibrators, scores = _calibrate(frames, plan.experiment.target.horizons)
-            document = {"members": versions, "calibrators": {h: c.model_dump() for h, c in calibrators.items()}}
+            rows = {h: _out_of_sample(plan, partition, frames, h) for h in plan.experiment.target.horizons}
+            fitted = {h: fit_ensemble(each, spec, toward=_toward(plan)) for h, each in rows.items()}
+            document = {"members": versions, "ensembles": {h: e.model_dump(mode="json") for h, e in fitted.items()}}
+            judged = {h: _judge(plan, each) for h, each in rows.items()}
+            weights = {h: each.blender.weights for h, each in fitted.items()}
             (folder / "ensemble.json").write_text(json.dumps(document, indent=1, sort_keys=True))
-            chosen = scores.filter(pl.col("horizon") == plan.experiment.strategy.horizon)
-            blended = chosen.filter(pl.col("member") == "ensemble")
-            return fingerprint({"code": version, **document}), {
-                **plotted(
-                    {
-                        "log_loss": blended["log_loss"].item(),
-                        "direction_slope": calibrators[plan.experiment.strategy.horizon].slope,
-                    }
-                ),
-                "scores": dg.MetadataValue.md(markdown_table(scores.select(_SHOWN))),
-                "progress": f"log loss {blended['log_loss'].item():.4f}",
-            }
+            (folder / "judgement.json").write_text(json.dumps(_report(judged, weights), indent=1, sort_keys=True))
+            metadata = _metadata(plan, judged, weights) | _pictures(plan, partition, judged, reports)
+            return fingerprint({"code": version, **document}), metadata
 
         return plan.store(context, lake, "ensemble", make)
 
     return asset, version
 
 
-def _check_rows(plan: Plan, partition: AsOfPartition, stored: dict[str, Path]) -> None:
-    """Refuse members that were fitted on different rows: one was fitted again after the data changed, another not."""
-    datasets = [load_bundle(path / "bundle").manifest.datasets for path in stored.values()]
-    if any(each != datasets[0] for each in datasets):
+def _toward(plan: Plan) -> Toward:
+    """Name what values forecast without skill fall back to: a return to none, an extreme to its mean."""
+    return "zero" if plan.experiment.target.is_traded else "constant"
+
+
+def _out_of_sample(
+    plan: Plan, partition: AsOfPartition, frames: Mapping[str, pl.DataFrame], horizon: int
+) -> OutOfSample:
+    """Bring together the rows that all members forecast out of sample."""
+    objective = plan.experiment.target.objective
+    kept = {member: frame.filter(pl.col("horizon") == horizon) for member, frame in frames.items()}
+    first, *others = kept.values()
+    shared = first.select(_KEY)
+    for other in others:
+        shared = shared.join(other.select(_KEY), on=_KEY, how="semi", maintain_order="left")
+    if shared.is_empty() or any(_labels(each, shared) != _labels(first, shared) for each in others):
         raise LakeError(
-            f"{', '.join(stored)} as of {partition.window.key} were fitted on different rows; materialize all of them "
+            f"{', '.join(frames)} as of {partition.window.key} were fitted on different rows; materialize all of them "
             f"again for this as-of, after `{plan.key('splits')}`."
         )
+    aligned = {member: shared.join(frame, on=_KEY, maintain_order="left") for member, frame in kept.items()}
+    rows = next(iter(aligned.values()))
+    latest = pl.select(pl.max_horizontal(*(frame["learnt_until"] for frame in aligned.values()))).to_series()
+    return OutOfSample.of(
+        objective,
+        {member: frame.select(objective.columns).to_numpy() for member, frame in aligned.items()},
+        rows["label"].to_numpy(),
+        rows["open_time"],
+        rows["label_end"],
+        learnt_until=latest,
+    )
 
 
-def _calibrate(
-    frames: dict[str, pl.DataFrame], horizons: list[int]
-) -> tuple[dict[int, DirectionCalibrator], pl.DataFrame]:
-    calibrators, scores = {}, []
-    for horizon in horizons:
-        rows = {member: frame.filter(pl.col("horizon") == horizon) for member, frame in frames.items()}
-        forecasts = {member: frame.select(CLASSES).to_numpy() for member, frame in rows.items()}
-        blended = blend(list(forecasts.values()))
-        first = next(iter(rows.values()))
-        label = first["label"].to_numpy()
-        calibrators[horizon] = DirectionCalibrator.fit(blended, label)
-        for member, forecast in {**forecasts, "ensemble": blended}.items():
-            scores.append({"horizon": horizon, "member": member, **score(forecast, label)})
-    return calibrators, pl.DataFrame(scores)
+def _labels(frame: pl.DataFrame, shared: pl.DataFrame) -> list[float]:
+    return shared.join(frame, on=_KEY, maintain_order="left")["label"].to_list()
+
+
+def _judge(plan: Plan, rows: OutOfSample) -> _Judged:
+    spec, seed = plan.experiment.ensemble, plan.experiment.seed
+    try:
+        return _Judged(judge(rows, spec, seed), ablate(rows, spec, seed), rows)
+    except ConfigError:
+        if spec.method != "mean":
+            raise
+        return _Judged(None, pl.DataFrame(), rows)
+
+
+def _report(judged: Mapping[int, _Judged], weights: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    return {
+        str(horizon): {
+            "weights": dict(weights[horizon]),
+            "gate": found.judgement.gate.document() if found.judgement else None,
+            "scores": found.judgement.scores.to_dicts() if found.judgement else [],
+            "ablation": found.ablation.to_dicts(),
+            "pairs": pairs(found.rows).to_dicts(),
+        }
+        for horizon, found in judged.items()
+    }
+
+
+def _metadata(plan: Plan, judged: Mapping[int, _Judged], weights: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    horizon, metric = plan.experiment.strategy.horizon, plan.experiment.target.objective.metric
+    shown = judged[horizon]
+    blended = pl.DataFrame([{"horizon": h, **each} for h, each in weights.items()])
+    tables = {"weights": blended, "diversity": pairs(shown.rows), "left_out": shown.ablation}
+    found = {name: dg.MetadataValue.md(markdown_table(table)) for name, table in tables.items() if table.width}
+    gain = ambiguity(shown.rows).gain
+    if shown.judgement is None:
+        return {**found, **plotted({"averaging_gain": gain}), "progress": "too few rows to judge"}
+    scores = pl.concat(
+        each.judgement.scores.with_columns(pl.lit(h).alias("horizon")) for h, each in judged.items() if each.judgement
+    )
+    loss = shown.judgement.scores.filter(pl.col("forecast") == "ensemble")[metric].item()
+    gate = shown.judgement.gate
+    return {
+        **plotted({metric: loss, "averaging_gain": gain, "gain_on_best_member": -gate.difference.mean}),
+        "beats_best_member": gate.passed,
+        "gate": gate.words,
+        "scores": dg.MetadataValue.md(markdown_table(scores.select(_columns(scores, metric)))),
+        **found,
+        "progress": f"{spoken(metric)} {loss:.4g}",
+    }
+
+
+def _columns(scores: pl.DataFrame, metric: str) -> list[str]:
+    return [name for name in (*_SHOWN[:2], metric, *_SHOWN[2:]) if name in scores.columns]
+
+
+def _pictures(plan: Plan, partition: AsOfPartition, judged: Mapping[int, _Judged], reports: Path) -> dict[str, Any]:
+    horizon = plan.experiment.strategy.horizon
+    shown = judged[horizon]
+    if len(shown.rows.names) == 1:
+        return {}
+    name = f"{plan.key('ensemble')}/{partition.universe}/{partition.window.key}"
+    title, simulated = f"{plan.name} as of {partition.window.key}, {horizon} bars", plan.universe.is_simulated
+    correlations = correlation_picture(
+        shown.rows.names, correlation(shown.rows), f"Errors of members: {title}", is_simulated=simulated
+    )
+    drawn = {"error_correlation": show_picture(reports, f"{name}-correlation", "Correlation of errors", correlations)}
+    if shown.ablation.height:
+        ablated = ablation_picture(shown.ablation, f"Without a member: {title}", is_simulated=simulated)
+        drawn["ablation"] = show_picture(reports, f"{name}-ablation", "Loss without each member", ablated)
+    return drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +195,15 @@ class InForce:
     as_of: datetime
     version: str
     bundles: dict[str, Bundle]
-    calibrators: dict[int, DirectionCalibrator]
+    ensembles: dict[int, Ensemble]
 
-    def predict(self, features: pl.DataFrame, horizon: int) -> tuple[Probabilities, dict[str, Probabilities]]:
+    def predict(self, rows: FeatureRows, horizon: int) -> tuple[Prediction, dict[str, Prediction]]:
         """Forecast complete feature rows: the calibrated blend, and each member by itself."""
         members = {
-            name: bundle.predict(features.select(bundle.names), horizon) for name, bundle in self.bundles.items()
+            name: bundle.predict_features(rows.features(bundle.names, bundle.window), horizon)
+            for name, bundle in self.bundles.items()
         }
-        return self.calibrators[horizon].apply(np.asarray(blend(list(members.values())))), members
+        return self.ensembles[horizon].apply(members), members
 
 
 def load_ensemble(plan: Plan, lake: Lake, universe: str, as_of: str, scratch: Path) -> InForce:
@@ -126,14 +218,12 @@ def load_ensemble(plan: Plan, lake: Lake, universe: str, as_of: str, scratch: Pa
             "materialize the ensemble again for this as-of."
         )
     bundles = {m: load_bundle(lake.fetch_folder(plan.key(m), place, scratch) / "bundle") for m in document["members"]}
-    calibrators = {
-        int(horizon): DirectionCalibrator.model_validate(values) for horizon, values in document["calibrators"].items()
-    }
+    ensembles = {int(horizon): Ensemble.model_validate(values) for horizon, values in document["ensembles"].items()}
     asked = plan.experiment.target.horizons
-    if not (set(asked) <= set(calibrators) and all(set(each.names) <= set(plan.features) for each in bundles.values())):
+    if not (set(asked) <= set(ensembles) and all(set(each.names) <= set(plan.features) for each in bundles.values())):
         raise LakeError(
             f"`{plan.key('ensemble')}` as of {as_of} was made with other horizons or features than the experiment has "
             f"now; `nightfold backfill --layer train --experiment {plan.name}` makes it again."
         )
     version = str(lake.version(plan.key("ensemble"), place))
-    return InForce(datetime.fromisoformat(f"{as_of}T00:00:00+00:00"), version, bundles, calibrators)
+    return InForce(datetime.fromisoformat(f"{as_of}T00:00:00+00:00"), version, bundles, ensembles)

@@ -14,15 +14,17 @@ import polars as pl
 
 from assets.keys import OWNER, asset_key, code_version, data_key
 from assets.partitions import IN_ONE_RUN, POOLED, AsOfPartition, as_of_partitions, selected_as_ofs
+from assets.relabel import relabelled
 from nightfold.experiment import Experiment
 from nightfold.features.select import by_set, max_lookback
 from nightfold.features.table import looks_across, table_name
 from nightfold.interval import Interval
+from nightfold.labels.searched import search_names
 from nightfold.labels.table import LabelSet
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
-from nightfold.splits.as_of import reach
-from nightfold.training import WEIGHT_COLUMNS, Sample, join_features, join_rows, sample
+from nightfold.splits.as_of import known_before, reach
+from nightfold.training import Sample, join_features, join_rows, sample
 from nightfold.universe import Universe
 from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
@@ -70,6 +72,11 @@ class Plan:
         return [*self.feature_tables, self.label_set.name]
 
     @property
+    def relabels_from(self) -> list[str]:
+        """Data assets that its rows are labelled from anew; none where labels are taken as stored."""
+        return ["bars", search_names(self.label_set)[1]] if self.experiment.target.relabel else []
+
+    @property
     def input_versions(self) -> list[str]:
         """Code versions of the inputs."""
         return [self.data_versions[name] for name in (*self.feature_tables, "labels")]
@@ -85,6 +92,11 @@ class Plan:
         """How far before an as-of its rows can lie."""
         length = reach(self.experiment.split)
         return midnight(self.experiment.first_as_of) - midnight(self.universe.start) if length is None else length
+
+    @property
+    def window(self) -> int:
+        """Most bars that a member of the experiment looks at."""
+        return self.experiment.window
 
     def key(self, stage: str) -> str:
         """Lake and asset key of one of its stages."""
@@ -127,23 +139,44 @@ class Plan:
         }
         return join_features(tables, self.features)
 
+    def rows(self, lake: Lake, universe: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Features, volatility and the columns of the target, of the symbols behind a universe key."""
+        symbols, target = self.experiment.members(universe, self.universe.symbols), self.experiment.target
+        wanted = dict.fromkeys(name for horizon in target.horizons for name in target.columns(horizon))
+        features = self.read_features(lake, symbols, start, end)
+        labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
+        return join_rows(features, labels, self.features)
+
     def samples(self, lake: Lake, partition: AsOfPartition) -> dict[int, Sample]:
         """Train and validation rows by horizon of one as-of, read from the lake."""
         symbols = self.experiment.members(partition.universe, self.universe.symbols)
         start, end = partition.as_of - self.reach, partition.as_of
-        horizons = self.experiment.target.horizons
-        weighting = self.experiment.target.weighting
-        kinds = ("label", "label_end", *([] if weighting == "equal" else [WEIGHT_COLUMNS[weighting]]))
-        wanted = [f"{kind}_{h}" for h in horizons for kind in kinds]
+        target = self.experiment.target
+        wanted = dict.fromkeys(name for horizon in target.horizons for name in target.columns(horizon))
         features = self.read_features(lake, symbols, start, end)
-        labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
-        rows = join_rows(features, labels, self.features)
+        rows = join_rows(features, self._labels(lake, symbols, partition.as_of, ["volatility", *wanted]), self.features)
         lookback = max(max_lookback(self.features), self.label_set.volatility_bars)
         split = self.experiment.split
         return {
-            h: sample(rows, self.features, h, partition.as_of, split, self.interval, lookback, weighting)
-            for h in horizons
+            h: sample(rows, self.features, target, h, partition.as_of, split, self.interval, lookback, self.window)
+            for h in target.horizons
         }
+
+    def label_returns(self, lake: Lake, partition: AsOfPartition, horizon: int) -> pl.DataFrame | None:
+        """``symbol``, ``open_time`` and ``log_return`` from a bar to the end of its label; none for extremes."""
+        column = self.experiment.target.return_column(horizon)
+        if column is None:
+            return None
+        symbols = self.experiment.members(partition.universe, self.universe.symbols)
+        return self._labels(lake, symbols, partition.as_of, [column]).select(*KEY, log_return=column)
+
+    def _labels(self, lake: Lake, symbols: Sequence[str], as_of: datetime, columns: Sequence[str]) -> pl.DataFrame:
+        """Labels of the window before an as-of: as stored, or by the barriers in force then."""
+        span = (as_of - self.reach, as_of)
+        if not self.experiment.target.relabel:
+            return lake.require(self.data(self.label_set.name), symbols, *span, [*KEY, *columns])
+        known = known_before(self.experiment.split, as_of)
+        return relabelled(lake, self.universe, self.interval, self.label_set, symbols, span, known, columns)
 
     def store(
         self,

@@ -11,7 +11,7 @@ import polars as pl
 from assets.barrier_params import barrier_params, in_force
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import OWNER, asset_key, code_version, data_key
-from assets.markdown import markdown_table
+from assets.markdown import upright_table
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, data_to_data, selected_data
 from assets.pictures import show_picture
 from nightfold.interval import Interval, duration
@@ -91,7 +91,7 @@ def _piece(
     )
     name = f"{data_key(universe, label_set.name, interval)}/{symbol}/{window.key}"
     metadata: dict[str, Any] = {
-        "balance": dg.MetadataValue.md(markdown_table(balance)),
+        "balance": dg.MetadataValue.md(upright_table(balance, "horizon")),
         "windows": show_picture(reports, name, "Some labelled windows", drawn),
     }
     if params is not None:

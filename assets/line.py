@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.backtest import backtest
 from assets.checks import data_checks
+from assets.comparison import comparison
 from assets.ensemble import ensemble
 from assets.experiment import Plan
 from assets.features import features, wanted_sets
@@ -17,6 +18,7 @@ from assets.models import model
 from assets.predictions import predictions
 from assets.splits import splits
 from assets.tearsheet import tearsheet
+from assets.tuning import STAGE, tuning
 from nightfold.experiment import Experiment
 from nightfold.features.table import table_name
 from nightfold.labels.searched import data_names, search_names
@@ -86,12 +88,20 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
 
 def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.AssetsDefinition]:
     split, split_version = splits(plan)
-    members = {member: model(plan, member, choice, split_version) for member, choice in plan.experiment.models.items()}
+    searched, search_version = tuning(plan) if plan.experiment.tuned else (None, "")
+    members = {
+        member: model(plan, member, choice, split_version, *([search_version] if choice.tuning else []))
+        for member, choice in plan.experiment.models.items()
+    }
     blended, blend_version = ensemble(plan, {member: version for member, (_, version) in members.items()})
     predicted, predictions_version = predictions(plan, blend_version)
     traded, backtest_version = backtest(plan, predictions_version)
+    pages = [tearsheet(plan, backtest_version), comparison(plan, backtest_version)]
+    if searched:
+        layers[f"{plan.name}_tune"] = [plan.key(STAGE)]
     layers[f"{plan.name}_train"] = [plan.key(stage) for stage in ("splits", *members, "ensemble")]
     layers[f"{plan.name}_predict"] = [plan.key("predictions")]
-    layers[f"{plan.name}_evaluate"] = [plan.key("backtest"), plan.key("tearsheet")]
+    layers[f"{plan.name}_evaluate"] = [plan.key(stage) for stage in ("backtest", "tearsheet", "comparison")]
     fitted = [asset for asset, _ in members.values()]
-    return [split, *fitted, blended, predicted, traded, tearsheet(plan, backtest_version)]
+    searches = [searched] if searched else []
+    return [split, *searches, *fitted, blended, predicted, traded, *pages]

@@ -1,5 +1,6 @@
 """One asset per member model: fitted per as-of on what was known before it, and scored on purged validation rows."""
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +15,16 @@ from assets.frame_type import table_metadata
 from assets.keys import asset_key, code_version
 from assets.markdown import plotted, upright_table
 from assets.partitions import AsOfPartition
+from assets.reuse import FITTED, VALIDATION, earlier_fit, go_on
 from assets.splits import stored_split
+from assets.tuning import search_deps, tuned_choice
 from nightfold.errors import LakeError
 from nightfold.experiment import ModelChoice
-from nightfold.forecast import CLASSES, MEANING
+from nightfold.forecast import forecast_columns
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
-from nightfold.models.catalog import MODELS
+from nightfold.models.catalog import find_model
+from nightfold.models.objective import Objective
+from nightfold.models.score import CONSTANT
 from nightfold.models.train import Trained, train_model
 from nightfold.schema import TIME, Column, Table
 from nightfold.spec import fingerprint
@@ -28,24 +33,28 @@ from resources.lake import Lake
 from resources.tracking import Tracking
 
 _FIT_THREADS = 2
-VALIDATION = "validation.parquet"
-VALIDATION_ROWS = Table(
-    "validation",
-    {
-        "symbol": Column(pl.String, "Spot BTCUSDT, perpetual BTCUSDT.P."),
-        "open_time": Column(TIME, "Start of the bar whose close the forecast was made at, UTC."),
-        "label_end": Column(TIME, "When its label became known, UTC."),
-        "label": Column(pl.Int8, "What came: 1 up, 0 flat, -1 down.", minimum=-1, maximum=1),
-        "weight": Column(pl.Float64, "What the row would count in training.", minimum=0),
-        "horizon": Column(pl.Int32, "Bars ahead.", minimum=1),
-        **{
-            name: Column(pl.Float64, f"Probability that {MEANING[name]}.", minimum=0, maximum=1 + 1e-9)
-            for name in CLASSES
+COST = "cpu_seconds.json"
+"""What the fits took: beside the bundle and outside its version, since no two runs take the same."""
+
+
+def validation_table(objective: Objective) -> Table:
+    """Describe the forecasts of validation rows that stand beside a model."""
+    said = forecast_columns(objective, 0)
+    return Table(
+        "validation",
+        {
+            "symbol": Column(pl.String, "Spot BTCUSDT, perpetual BTCUSDT.P."),
+            "open_time": Column(TIME, "Start of the bar whose close the forecast was made at, UTC."),
+            "label_end": Column(TIME, "When its label became known, UTC."),
+            "label": Column(pl.Float64, "What came."),
+            "weight": Column(pl.Float64, "What the row would count in training.", minimum=0),
+            "horizon": Column(pl.Int32, "Bars ahead.", minimum=1),
+            "learnt_until": Column(TIME, "Latest end of a label that the model behind it had learnt from, UTC."),
+            **dict(zip(objective.columns, said.values(), strict=True)),
         },
-    },
-    key=(),
-    unique=False,
-)
+        key=(),
+        unique=False,
+    )
 
 
 class TrainConfig(dg.Config):
@@ -55,19 +64,20 @@ class TrainConfig(dg.Config):
     """Fit again although the same rows and settings are already fitted."""
 
 
-def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> tuple[dg.AssetsDefinition, str]:
-    """Make `e/<member>`, and return it with its code version."""
-    settings = {"model": choice.model_dump(mode="json"), "seed": plan.experiment.seed}
+def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg.AssetsDefinition, str]:
+    """Make `e/<member>`, and return it with its code version; ``above`` are those of split and search."""
+    settings = {"model": choice.model_dump(mode="json", exclude={"tuning"}), "seed": plan.experiment.seed}
     settings |= {"refit": plan.experiment.split.refit}
     own_version = code_version("models", settings)
-    version = plan.version("models", settings, splits_version)
+    version = plan.version("models", settings, *above)
+    table = validation_table(plan.experiment.target.objective)
 
     @dg.asset(
         **plan.as_of_asset(member),
-        deps=[asset_key(plan.key("splits"))],
+        deps=[asset_key(plan.key("splits")), *search_deps(plan, choice)],
         code_version=version,
-        kinds={choice.model, MODELS[choice.model].family, "mlflow"},
-        metadata={**table_metadata(VALIDATION_ROWS), **choice.spec.model_dump(mode="json")},
+        kinds={choice.model, find_model(choice.model).family, "mlflow"},
+        metadata={**table_metadata(table), **choice.spec.model_dump(mode="json")},
         description=f"`{choice.model}` fitted on what was known before each as-of, one model per horizon; the "
         "columns are those of its forecasts of the validation rows.",
     )
@@ -80,14 +90,24 @@ def model(plan: Plan, member: str, choice: ModelChoice, splits_version: str) -> 
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
             datasets = _promised(plan, lake, partition, samples)
-            wanted = fingerprint({"code": own_version, "datasets": datasets})
+            chosen = tuned_choice(plan, lake, member, choice, partition)
+            tuned = {"spec": chosen.spec.fingerprint} if choice.tuning else {}
+            wanted = fingerprint({"code": own_version, "datasets": datasets, **tuned})
             if not config.force and lake.version(plan.key(member), lake_partition(partition)) == wanted:
                 with TemporaryDirectory() as scratch:
                     stored = lake.fetch_folder(plan.key(member), lake_partition(partition), Path(scratch))
                     return wanted, _metadata(load_bundle(stored / "bundle")) | {"progress": "already fitted"}
-            trained = _fit(plan, choice, samples)
+            earlier = earlier_fit(plan, lake, member, choice, partition, own_version)
+            if earlier is not None:
+                bundle = go_on(plan, lake, member, partition, earlier, samples, folder)
+                goes_on = {"fitted_as_of": earlier.as_of, "progress": f"as fitted {earlier.as_of}"}
+                return fingerprint({"goes on": earlier.version, "datasets": datasets}), _metadata(bundle) | goes_on
+            trained = _fit(plan, chosen, samples)
             bundle = save_bundle(folder / "bundle", trained)
-            VALIDATION_ROWS.validate(_validation_frame(trained, samples)).write_parquet(folder / VALIDATION)
+            table.validate(table.conform(_validation_frame(trained, samples))).write_parquet(folder / VALIDATION)
+            cost = {horizon: round(item.seconds, 3) for horizon, item in trained.items()}
+            (folder / COST).write_text(json.dumps(cost))
+            (folder / FITTED).write_text(json.dumps({"as_of": partition.window.key, "code": own_version}))
             run = tracking.log(plan.name, member, partition.window.key, partition.universe, wanted, bundle, folder)
             fitted = {"cpu_seconds": round(sum(item.seconds for item in trained.values()), 2)}
             return wanted, _metadata(bundle) | fitted | ({"mlflow_run": run} if run else {})
@@ -114,13 +134,10 @@ def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample]) -> dict
     refit = plan.experiment.split.refit == "full"
 
     def fit(sample: Sample) -> Trained:
-        entry = MODELS[choice.model]
         return train_model(
-            entry,
+            find_model(choice.model),
             choice.spec,
-            sample.train,
-            sample.validation,
-            stopping=sample.stopping,
+            **sample.windowed(choice.window),
             refit=refit,
             seed=plan.experiment.seed,
         )
@@ -131,10 +148,14 @@ def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample]) -> dict
 
 def _validation_frame(trained: Mapping[int, Trained], samples: Mapping[int, Sample]) -> pl.DataFrame:
     """Out-of-sample forecasts of the validation rows, by the models that had not seen them."""
+    columns = next(iter(samples.values())).train.objective.columns
     return pl.concat(
-        samples[horizon].validation_rows.with_columns(
+        samples[horizon]
+        .keys["validation"]
+        .with_columns(
             pl.lit(horizon, pl.Int32).alias("horizon"),
-            *(pl.Series(name, item.validation_probabilities[:, column]) for column, name in enumerate(CLASSES)),
+            pl.lit(samples[horizon].learnt_until, TIME).alias("learnt_until"),
+            *(pl.Series(name, values) for name, values in zip(columns, item.validation_prediction.T, strict=True)),
         )
         for horizon, item in trained.items()
     )
@@ -145,11 +166,18 @@ def _metadata(bundle: Bundle) -> dict[str, Any]:
     metrics = bundle.manifest.metrics
     table = pl.DataFrame([{"horizon": horizon, **scores} for horizon, scores in metrics.items()])
     table = table.with_columns(pl.col("rows").cast(pl.Int64))
-    last = metrics[max(metrics)]
+    last, metric = metrics[max(metrics)], bundle.manifest.objective.metric
+    constant = CONSTANT[metric]
+    gain = {"direction_gain": last["direction_gain"]} if "direction_gain" in last else {}
     return {
         "dagster/row_count": table["rows"].sum(),
-        **plotted({name: last[name] for name in ("log_loss", "log_loss_class_frequencies", "direction_gain")}),
+        **plotted({metric: last[metric], constant: last[constant], **gain}),
         "digest": bundle.digest[:16],
         "validation": dg.MetadataValue.md(upright_table(table, "horizon")),
-        "progress": f"log loss {last['log_loss']:.4f} (class frequencies {last['log_loss_class_frequencies']:.4f})",
+        "progress": f"{spoken(metric)} {last[metric]:.4g} ({spoken(constant[len(metric) :])} {last[constant]:.4g})",
     }
+
+
+def spoken(name: str) -> str:
+    """Turn a measure's name into words."""
+    return name.replace("_", " ").strip()

@@ -59,6 +59,17 @@ def as_of_partitions(universe: Universe, experiment: Experiment) -> dg.MultiPart
     return dg.MultiPartitionsDefinition({"as_of": time, "universe": dg.StaticPartitionsDefinition(keys)})
 
 
+def tuning_partitions(universe: Universe, experiment: Experiment) -> dg.MultiPartitionsDefinition:
+    """Partitions of the searches behind models: the first as-of alone, or one each `retune`."""
+    first = experiment.tuning_window(midnight(experiment.first_as_of))
+    if experiment.retune == "once":
+        time = _time_partitions(experiment.retrain, first.start, first.end)
+    else:
+        time = _time_partitions(experiment.retune, first.start, _end(universe))
+    keys = experiment.universe_keys(universe.symbols)
+    return dg.MultiPartitionsDefinition({"as_of": time, "universe": dg.StaticPartitionsDefinition(keys)})
+
+
 def selected_data(context: dg.AssetExecutionContext | dg.OpExecutionContext, grain: Length) -> Iterator[DataPartition]:
     """Partitions of this run, symbol by symbol in time order."""
     for symbol, window in sorted(key.split("|")[::-1] for key in context.partition_keys):
@@ -116,9 +127,28 @@ def earlier_data(universe: Universe, before: timedelta) -> dg.MultiPartitionMapp
     )
 
 
-def data_to_as_of(universe: Universe, experiment: Experiment, reach: timedelta) -> dg.MultiPartitionMapping:
-    """Edge from data to models: an as-of reads all windows that its training rows can reach back to."""
-    periods = ceil(reach / timedelta(days=_DAYS[experiment.retrain]))
+def tuning_to_as_of(experiment: Experiment) -> dg.MultiPartitionMapping:
+    """Edge from searches to models: an as-of reads the search before it that is in force."""
+    first = experiment.tuning_window(midnight(experiment.first_as_of))
+    once = dg.SpecificPartitionsPartitionMapping([first.key])
+    return dg.MultiPartitionMapping(
+        {
+            "as_of": dg.DimensionPartitionMapping(
+                "as_of", once if experiment.retune == "once" else dg.TimeWindowPartitionMapping()
+            ),
+            "universe": dg.DimensionPartitionMapping("universe", dg.IdentityPartitionMapping()),
+        }
+    )
+
+
+def data_to_as_of(
+    universe: Universe, experiment: Experiment, reach: timedelta, length: Length | None = None
+) -> dg.MultiPartitionMapping:
+    """Edge from data to models: an as-of reads all windows that its training rows can reach back to.
+
+    As-ofs are as long as `retrain`, or of the length given.
+    """
+    periods = ceil(reach / timedelta(days=_DAYS[length or experiment.retrain]))
     return dg.MultiPartitionMapping(
         {
             universe.grain: dg.DimensionPartitionMapping(

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
+import polars as pl
 
 from assets.ensemble import InForce, load_ensemble
 from assets.experiment import Plan, in_force
@@ -14,7 +15,9 @@ from assets.keys import asset_key
 from assets.markdown import preview
 from assets.partitions import IN_ONE_RUN, DataPartition, as_of_to_data, data_partitions, selected_data
 from nightfold.forecast import forecast, predictions_table
+from nightfold.interval import duration
 from nightfold.schema import KEY, Table
+from nightfold.window import midnight
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
 
@@ -22,9 +25,8 @@ from resources.lake import Lake
 def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/predictions`, and return it with its code version."""
     experiment = plan.experiment
-    table = predictions_table(
-        plan.key("predictions"), experiment.target.horizons, experiment.ensemble.chosen(experiment.models)
-    )
+    target, members = experiment.target, experiment.ensemble.chosen(experiment.models)
+    table = predictions_table(plan.key("predictions"), target.objective, target.horizons, members)
     version = plan.version("forecast", {"max_model_age": experiment.max_model_age}, ensemble_version)
 
     @dg.asset(
@@ -40,7 +42,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
         dagster_type=frame_type(table, table.name),
         metadata=table_metadata(table),
         kinds={"parquet", "polars"},
-        description="Class probabilities per horizon, with the as-of and version of the model that made them.",
+        description="Forecasts per horizon, with the as-of and version of the model that made them.",
     )
     def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
         return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain)))
@@ -49,6 +51,7 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
 
 
 def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
+    target = plan.experiment.target
     with TemporaryDirectory() as scratch:
 
         @cache
@@ -65,11 +68,15 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
                 )
                 if symbol in plan.symbols
             ]
-            span = ([symbol], window.start, window.end)
+            lead = (plan.window - 1) * duration(plan.interval)
+            span = ([symbol], max(window.start - lead, midnight(plan.universe.start)), window.end)
             features = plan.read_features(lake, *span)
             volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")
-            frame = table.conform(forecast(rows, models, plan.experiment.target.horizons, plan.features))
+            spoken = forecast(
+                rows, models, target.objective, target.horizons, plan.features, plan.interval, plan.window
+            )
+            frame = table.conform(spoken.filter(pl.col("open_time") >= window.start))
             predicted = frame.height - frame["as_of"].null_count()
             metadata = {"predicted_rows": predicted, "preview": dg.MetadataValue.md(preview(frame))}
             yield Piece(symbol, window, frame, metadata)

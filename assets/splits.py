@@ -17,9 +17,18 @@ from assets.pictures import show_picture
 from nightfold.errors import ConfigError
 from nightfold.labels.account import account_table
 from nightfold.labels.waterfall import waterfall_svg
+from nightfold.parts import scaled_parts, scaled_rows
 from nightfold.spec import fingerprint
 from nightfold.training import Sample
+from nightfold.window import parse_moment, window_of
 from resources.lake import Lake
+
+
+class SplitConfig(dg.Config):
+    """What is stored of a split."""
+
+    parts: bool = False
+    """Also store its rows, as Parquet files with scaled features, labels and weights."""
 
 
 def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
@@ -27,9 +36,9 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     experiment = plan.experiment
     settings = experiment.model_dump(mode="json", include={"split", "features", "target", "pooling"})
     settings |= {"symbols": plan.symbols} if experiment.pooling == POOLED else {}
-    version = plan.version("splits training", settings, *plan.input_versions)
+    version = plan.version("splits training target", settings, *plan.input_versions)
     mapping = data_to_as_of(plan.universe, experiment, plan.reach)
-    upstream = [asset_key(plan.data(name)) for name in plan.inputs]
+    upstream = [asset_key(plan.data(name)) for name in (*plan.inputs, *plan.relabels_from)]
 
     @dg.asset(
         **plan.as_of_asset("splits"),
@@ -39,11 +48,17 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
         description="Train and validation rows of each as-of, purged and embargoed, with an account of lost bars.",
     )
     def asset(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
+        context: dg.AssetExecutionContext,
+        config: SplitConfig,
+        lake: dg.ResourceParam[Lake],
+        reports: dg.ResourceParam[Path],
     ) -> dg.MaterializeResult[None]:
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
             version, metadata = _write(plan, samples, folder)
+            if config.parts:
+                for horizon, sample in samples.items():
+                    save_parts(sample, folder / f"h{horizon:02d}")
             return version, metadata | _picture(plan, partition, samples[plan.experiment.strategy.horizon], reports)
 
         return plan.store(context, lake, "splits", make)
@@ -63,6 +78,30 @@ def _write(plan: Plan, samples: dict[int, Sample], folder: Path) -> tuple[str, d
         "progress": f"{len(last.train)} train, {len(last.validation)} validation rows",
     }
     return fingerprint(document), metadata
+
+
+def save_parts(sample: Sample, folder: Path) -> None:
+    """Write train, stopping and validation rows, scaled by the training rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in scaled_parts(sample):
+        frame.write_parquet(folder / f"{name}_scaled.parquet")
+
+
+def save_samples(plan: Plan, lake: Lake, as_of: str | None, folder: Path) -> Iterator[tuple[Path, int]]:
+    """Write the parts of an as-of, the test rows among them, and yield each file with its rows.
+
+    Test rows are those of the period in which the models of that as-of are in force, as far as their labels are known.
+    """
+    target = plan.experiment.target
+    for universe in plan.experiment.universe_keys(plan.symbols):
+        partition = stored_as_of(plan, lake, universe, as_of)
+        test = plan.rows(lake, partition.universe, partition.window.start, partition.window.end)
+        for horizon, sample in plan.samples(lake, partition).items():
+            place = folder / f"{plan.name}_{partition.window.key}_{universe}_h{horizon:02d}"
+            save_parts(sample, place)
+            scaled_rows(sample, test, target, horizon).write_parquet(place / "test_scaled.parquet")
+            for path in sorted(place.iterdir()):
+                yield path, pl.read_parquet(path, columns=["label"]).height
 
 
 def _picture(plan: Plan, partition: AsOfPartition, sample: Sample, reports: Path) -> dict[str, Any]:
@@ -91,17 +130,27 @@ def stored_account(
     """
     wanted = plan.experiment.strategy.horizon if horizon is None else horizon
     for universe in plan.experiment.universe_keys(plan.symbols):
-        stored = lake.as_ofs(plan.key("splits"), universe)
-        day = as_of or (stored[-1] if stored else None)
-        if day not in stored:
-            what = f"as of {as_of}" if as_of else "yet"
-            known = (
-                f"stored: {', '.join(stored[-5:])}" if stored else f"`nightfold run --experiment {plan.name}` makes it"
-            )
-            raise ConfigError(f"{plan.name} has no split of {universe} {what}; {known}.")
+        day = stored_as_of(plan, lake, universe, as_of).window.key
         with TemporaryDirectory() as scratch:
             splits = stored_split(plan, lake, f"universe={universe}/{day}", Path(scratch))
         if wanted not in splits:
             raise ConfigError(f"`horizon` is {wanted}; {plan.name} learns {', '.join(map(str, splits))}.")
         title = f"{plan.name} as of {day}, {universe}, {wanted} bars ahead"
         yield title, account_table(pl.DataFrame(splits[wanted]["account"]))
+
+
+def stored_as_of(plan: Plan, lake: Lake, universe: str, as_of: str | None) -> AsOfPartition:
+    """Find a stored split: of one as-of, or the newest.
+
+    Raises
+    ------
+    ConfigError
+        If none is stored, or none for this as-of.
+    """
+    stored = lake.as_ofs(plan.key("splits"), universe)
+    day = as_of or (stored[-1] if stored else None)
+    if day is None or day not in stored:
+        what = f"as of {as_of}" if as_of else "yet"
+        known = f"stored: {', '.join(stored[-5:])}" if stored else f"`nightfold run --experiment {plan.name}` makes it"
+        raise ConfigError(f"{plan.name} has no split of {universe} {what}; {known}.")
+    return AsOfPartition(window_of(parse_moment(day, "as_of"), plan.experiment.retrain), universe)

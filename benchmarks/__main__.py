@@ -12,7 +12,7 @@ from benchmarks.row import Row
 PAGE = PROJECT / "docs" / "benchmarks.md"
 
 BENCHMARKS: Mapping[str, tuple[Callable[[Market], Row | list[Row]], ...]] = {
-    "features": (features.million_bars, features.seed_scale, features.one_bar),
+    "features": (features.million_bars, features.seed_scale, features.one_bar, features.live_bars),
     "labels": (
         labels.four_horizons,
         labels.one_horizon,

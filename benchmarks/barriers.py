@@ -50,7 +50,7 @@ def compare(bars: pl.DataFrame, spec: BarrierSearchSpec) -> Iterator[dict[str, A
             sigma = panel_volatility(panel, barriers["fixed"])
             side = _sides(near, panel, sigma, month.start, horizon, spec)
             for name, barrier in barriers.items():
-                uniqueness, _ = stored_weights(panel, outcomes(panel, sigma, barrier), barrier.horizon)
+                uniqueness, _ = stored_weights(panel, outcomes(panel, sigma, [barrier])[0], barrier.horizon)
                 for week in _weeks(month.start, month.end):
                     first, end = (
                         _row(panel, moment) for moment in (max(week, month.start), min(week + _WEEK, month.end))

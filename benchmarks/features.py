@@ -1,27 +1,31 @@
 """The 107 features: a million bars, and the one bar that has just closed."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.market import Market
-from benchmarks.measure import measure, run
+from benchmarks.measure import Seconds, measure, run, seconds_of
 from benchmarks.peer import beside
 from benchmarks.row import Beside, Row
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
+from nightfold.features.live import LiveFeatures
 
 _WHOLE = "from benchmarks.market import Market; bars = Market.find().million"
 
 
 def million_bars(market: Market) -> Row:
-    """All features of a million bars; the floor writes as many numbers and computes none."""
+    """All features of a million bars; the floor writes as many numbers and computes none, a peer sees one symbol."""
     bars = market.million
+    floor = Beside(f"writing {len(FEATURES)} columns", measure(lambda: _write(bars.height)).median)
     output = len(FEATURES) * bars.height * 4 / 2**20
     return Row(
         f"{len(FEATURES)} features, {bars.height:,} bars ({output:.0f} MB of numbers)",
         measure(lambda: compute_features(bars, interval="5m"), runs=3),
         promise=0.6,
-        beside=(Beside(f"writing {len(FEATURES)} columns", measure(lambda: _write(bars.height)).median),),
+        beside=(floor, *beside("pandas_talib_features", bars)),
         memory=_memory(),
     )
 
@@ -30,7 +34,8 @@ def seed_scale(market: Market) -> Row:
     """All features of one symbol over 14 months, where peers can keep up."""
     bars = market.seed_scale
     seconds = measure(lambda: compute_features(bars, interval="5m"))
-    return Row(f"{len(FEATURES)} features, {bars.height:,} bars", seconds, beside=beside("pandas_ta_features", bars))
+    peers = (*beside("pandas_talib_features", bars), *beside("pandas_ta_features", bars))
+    return Row(f"{len(FEATURES)} features, {bars.height:,} bars", seconds, beside=peers)
 
 
 def one_bar(market: Market) -> Row:
@@ -39,6 +44,21 @@ def one_bar(market: Market) -> Row:
     bars = market.seed_scale.tail(reach + 1)
     seconds = measure(lambda: compute_features(bars, interval="5m"))
     return Row(f"{len(FEATURES)} features of one new bar ({reach} bars before it)", seconds, promise=0.005)
+
+
+def live_bars(market: Market) -> list[Row]:
+    """All features of each new bar as it closes: what most bars take, and what all but one in a hundred take."""
+    warm, coming = market.seed_scale.tail(3_000).head(1_000), market.seed_scale.tail(2_000)
+    live = LiveFeatures.warm(warm, interval="5m")
+    seconds = [seconds_of(partial(live.update, bar)) for bar in coming.iter_rows(named=True)]
+    return [
+        Row(
+            f"{len(FEATURES)} features of one new bar, live ({name})",
+            Seconds(min(seconds), float(np.quantile(seconds, share))),
+            promise=0.005,
+        )
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    ]
 
 
 def _write(rows: int) -> list[NDArray[np.float32]]:

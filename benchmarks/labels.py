@@ -28,6 +28,7 @@ def four_horizons(market: Market) -> Row:
         f"triple barrier, {labels:,} labels at horizons {_listed(_HORIZONS)} with touch, end and return",
         measure(lambda: label_table(bars, label_set, "5m", targets=_TARGETS)),
         promise=labels / 40e6,
+        count=labels,
         beside=(Beside("writing these columns", measure(lambda: _write(bars.height)).median),),
     )
 
@@ -41,16 +42,19 @@ def one_horizon(market: Market) -> list[Row]:
         Row(
             f"all of a triple barrier, {bars.height:,} labels at horizon 20",
             measure(lambda: barrier_labels(bars, near, "5m"), runs=3),
+            count=bars.height,
         ),
         Row(
             f"all of a triple barrier, {bars.height:,} labels at horizon 288, far barriers",
             measure(lambda: barrier_labels(bars, far, "5m"), runs=3),
             promise=bars.height / 8e6,
+            count=bars.height,
         ),
         Row(
             f"all of a triple barrier, {_SMALL:,} labels at horizon 20",
             measure(lambda: barrier_labels(few, near, "5m")),
             beside=beside("mlfinpy_labels", few, width=width),
+            count=_SMALL,
         ),
     ]
 
@@ -61,7 +65,8 @@ def stored_table(market: Market) -> list[Row]:
     for horizons in (_HORIZONS, (*_HORIZONS, 288)):
         label_set = LabelSet(horizons=list(horizons))
         seconds = measure(lambda label_set=label_set: label_table(bars, label_set, "5m"), runs=3)  # type: ignore[misc]
-        rows.append(Row(f"the stored label table, {bars.height:,} bars x horizons {_listed(horizons)}", seconds))
+        what = f"the stored label table, {bars.height:,} bars x horizons {_listed(horizons)}"
+        rows.append(Row(what, seconds, count=bars.height * len(horizons)))
     return rows
 
 
@@ -75,11 +80,13 @@ def uniqueness(market: Market) -> list[Row]:
             f"average uniqueness, {len(start):,} labels",
             measure(lambda: average_uniqueness(start, end)),
             promise=0.015,
+            count=len(start),
         ),
         Row(
             f"average uniqueness, {_SMALL:,} labels",
             measure(lambda: average_uniqueness(few_start, few_end)),
             beside=beside("mlfinpy_uniqueness", market.seed_scale.head(_SMALL), life=life),
+            count=_SMALL,
         ),
     ]
 
@@ -88,7 +95,7 @@ def bootstrap(market: Market) -> Row:
     """As many draws of the sequential bootstrap as there are labels."""
     start, end = _spans(market.seed_scale.height)
     seconds = measure(lambda: sequential_bootstrap(start, end), runs=3)
-    return Row(f"sequential bootstrap, {len(start):,} draws", seconds, promise=0.5)
+    return Row(f"sequential bootstrap, {len(start):,} draws", seconds, promise=0.5, count=len(start))
 
 
 def labelings(market: Market) -> Row:
@@ -103,7 +110,12 @@ def labelings(market: Market) -> Row:
     window = Window(opens, highs, lows, closes, closes, sigma, bars_left, side, followed, 0)
     pairs = barrier.width * np.random.default_rng(1).uniform(0.3, 3.0, (_LABELINGS, 2))
     seconds = measure(lambda: [judge(window, up, down, 20, False, 0.003, 0.002) for up, down in pairs], runs=3)
-    return Row(f"{_LABELINGS:,} labelings of {panel.size:,} bars at horizon 20", seconds, promise=1.0)
+    return Row(
+        f"{_LABELINGS:,} labelings of {panel.size:,} bars at horizon 20",
+        seconds,
+        promise=1.0,
+        count=_LABELINGS * panel.size,
+    )
 
 
 def _spans(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

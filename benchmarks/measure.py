@@ -42,10 +42,11 @@ def measure(work: Callable[[], object], runs: int = 5) -> Seconds:
     started = time.process_time()
     work()
     often = max(1, int(_ENOUGH_SECONDS / max(time.process_time() - started, 1e-6)))
-    return Seconds.of([_once(work, often) for _ in range(runs)])
+    return Seconds.of([seconds_of(work, often) for _ in range(runs)])
 
 
-def _once(work: Callable[[], object], often: int) -> float:
+def seconds_of(work: Callable[[], object], often: int = 1) -> float:
+    """Time a function called so often, a call."""
     started = time.process_time()
     for _ in range(often):
         work()

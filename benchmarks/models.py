@@ -11,7 +11,7 @@ from benchmarks.row import Beside, Row
 from nightfold.features.catalog import FEATURES
 from nightfold.features.compute import compute_features
 from nightfold.labels.barrier import TripleBarrier, barrier_labels
-from nightfold.models.boosting import LightGBMModel, LightGBMSpec
+from nightfold.models.boosting.lightgbm import LightGBMModel, LightGBMSpec
 from nightfold.models.catalog import MODELS
 from nightfold.models.dataset import Dataset
 from nightfold.models.train import train_model

@@ -9,7 +9,7 @@ from benchmarks.market import SYMBOLS, Market
 from benchmarks.measure import Process, Seconds, run
 from benchmarks.row import Row
 
-_LABELS = "labels:\n  horizons: [5, 10, 15, 20]\n"
+_LABELS = "labels:\n  horizons: [5, 10, 15, 20, 288]\n"
 _EXPERIMENT = """\
 first_as_of: 2024-06-03
 retrain: week

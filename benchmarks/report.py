@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measure import PROJECT
-from benchmarks.row import Row
+from benchmarks.row import Beside, Row
 
 _HEAD = """# What things cost
 
 Written by `make bench`; `make bench ONLY=features,labels` measures some stages, `PEERS=1` installs other libraries too,
 in environments that are thrown away. *Takes* is user and system time over all threads after a warm-up: the median of
-several runs, and the least; whole commands run once. *Promised* is what it may take on a quiet 2-core machine. A busy
-one takes longer, but so then does what is measured *beside* it in the same minute.
+several runs, and the least; whole commands run once. *A second* counts labels or draws. *Promised* is what it may take
+on a quiet 2-core machine. A busy one takes longer, but so then does what is measured *beside* it in the same minute.
 """
 _COLUMNS = (
     "measured",
     "takes",
     "least",
+    "a second",
     "promised",
     "of the promise",
     "beside it",
@@ -55,13 +56,26 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.what,
         _duration(row.seconds.median),
         _duration(row.seconds.least),
+        _rate(row.count, row.seconds.median),
         "" if row.promise is None else _duration(row.promise),
         "" if row.promise is None else f"{row.seconds.median / row.promise:.2f}",
-        "<br>".join(f"{each.name}: {_duration(each.seconds)}" for each in row.beside),
+        "<br>".join(_beside(each, row.count) for each in row.beside),
         "<br>".join(f"{row.seconds.median / each.seconds:.2g}" for each in row.beside),
         "" if row.wall is None else _duration(row.wall),
         "" if row.memory is None else f"{row.memory:.0f} MB",
     )
+
+
+def _beside(other: Beside, count: int | None) -> str:
+    took = f"{other.name}: {_duration(other.seconds)}"
+    return took if count is None else f"{took} ({_rate(count, other.seconds)} a second)"
+
+
+def _rate(count: int | None, seconds: float) -> str:
+    if count is None:
+        return ""
+    rate, unit = (count / seconds, "") if count < 1e6 * seconds else (count / seconds / 1e6, " million")
+    return f"{float(f'{rate:.3g}'):,g}{unit}"
 
 
 def _duration(seconds: float) -> str:

@@ -26,3 +26,5 @@ class Row:
     """Peak of the whole process, in MB."""
     wall: float | None = None
     """Seconds on the clock."""
+    count: int | None = None
+    """What is made in that time, so that a rate can be told."""

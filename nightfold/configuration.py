@@ -150,7 +150,8 @@ def _member_schema(model: str, definitions: dict[str, Any]) -> dict[str, Any]:
     member = MODELS[model].spec.model_json_schema()
     definitions |= member.pop("$defs", {})
     line = {"const": model, "description": "Name in the model catalog."}
-    return {**member, "properties": {"model": line, **member["properties"]}}
+    tuning = {"$ref": "#/$defs/TuningSpec", "description": "A search for these settings; none: as they stand."}
+    return {**member, "properties": {"model": line, **member["properties"], "tuning": tuning}}
 
 
 def describe_faults(where: str, error: ValidationError, spec: type[BaseModel]) -> str:

@@ -11,26 +11,30 @@ from pydantic import PositiveFloat
 
 from nightfold.backtest.baseline import buy_and_hold
 from nightfold.backtest.cost import Costs
+from nightfold.backtest.expected_move import expected_move
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
-from nightfold.backtest.signal import Distance, targets
+from nightfold.backtest.signal import Distance, move_targets, targets
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
-from nightfold.forecast import CLASSES
+from nightfold.forecast import forecast_columns
 from nightfold.labels.table import LabelSet
-from nightfold.models.metrics import score
+from nightfold.models.score import score
 from nightfold.spec import Spec
+from nightfold.target import Target
 from nightfold.tearsheet.summary import measure_exposure, measure_returns, measure_trades, sum_costs
 
-Shares = Mapping[tuple[str, str, int], Sequence[float]]
+Constants = Mapping[tuple[str, str, int], Sequence[float]]
 
 SCORES: dict[str, type[pl.DataType]] = {
     "as_of": pl.Date,
     "universe": pl.String,
     "model": pl.String,
     "horizon": pl.Int64,
-    **dict.fromkeys(("rows", "touched_share", "log_loss", "brier_score", "accuracy", "macro_f1"), pl.Float64),
-    **dict.fromkeys(("macro_f1_chance", "direction_gain", "log_loss_class_frequencies"), pl.Float64),
+    "metric": pl.String,
+    **dict.fromkeys(("rows", "loss", "constant_loss"), pl.Float64),
+    **dict.fromkeys(("touched_share", "brier_score", "accuracy", "macro_f1", "macro_f1_chance"), pl.Float64),
+    **dict.fromkeys(("direction_gain", "r2", "sign_accuracy", "coverage"), pl.Float64),
 }
 """Columns of `Evaluation.scores`, which may have no row: the first labels take their horizon to become known."""
 
@@ -85,7 +89,7 @@ def evaluate(
     bars: pl.DataFrame,
     predictions: pl.DataFrame,
     labels: pl.DataFrame,
-    shares: Shares,
+    constants: Constants,
     choices: BacktestRange,
 ) -> Evaluation:
     """Trade predictions and score them.
@@ -97,10 +101,10 @@ def evaluate(
     bars, predictions
         Of the traded symbols over the range.
     labels
-        ``symbol``, ``open_time`` and ``label_<horizon>``; unknown ones are not scored. With searched barriers also
-        the columns that `LabelSet.own_barriers` names.
-    shares
-        Class shares of the training rows by universe key, as-of date and horizon.
+        ``symbol``, ``open_time`` and the columns that `Target.columns` names; unknown ones are not scored. With
+        searched barriers also those that `LabelSet.own_barriers` names.
+    constants
+        The constant forecast of the training rows by universe key, as-of date and horizon.
     choices
         Range and cost scale.
 
@@ -113,16 +117,11 @@ def evaluate(
 
     costs = scale_costs(experiment.costs, choices.cost_scale)
     traded, spoken = (since_first_model(frame, predictions) for frame in (bars, predictions))
-    horizon = experiment.strategy.horizon
-    rows = strategy_rows(spoken, traded, horizon)
-    if label_set.is_searched:
-        own = labels.select("symbol", "open_time", *label_set.own_barriers([horizon]))
-        rows = rows.join(own, on=["symbol", "open_time"], how="left")
-    wanted = targets(rows, experiment.strategy, costs, **barrier_distances(label_set, horizon))
+    wanted = wanted_positions(experiment, label_set, spoken, traded, labels, costs)
     run = simulate(traded, wanted, costs, experiment.limits, experiment.capital)
     held = simulate(traded, buy_and_hold(traded), costs, RiskLimits(), experiment.capital)
     daily, holding = daily_returns(run), daily_returns(held)
-    scores = score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), shares)
+    scores = score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), constants)
     summary = {
         "measures": measure_returns(daily) | measure_exposure(run.equity, run.fills),
         "holding": measure_returns(holding),
@@ -135,6 +134,27 @@ def evaluate(
         "open_orders": run.open_orders.height,
     }
     return Evaluation(run.equity, run.fills, run.trades, run.rejected, daily, holding, scores, summary)
+
+
+def wanted_positions(
+    experiment: Experiment,
+    label_set: LabelSet,
+    predictions: pl.DataFrame,
+    bars: pl.DataFrame,
+    labels: pl.DataFrame,
+    costs: Costs,
+) -> pl.DataFrame:
+    """Turn the ensemble's forecasts into positions, by barriers where the target has them, else by the move."""
+    strategy, target = experiment.strategy, experiment.target
+    rows = strategy_rows(predictions, bars, target, strategy.horizon)
+    if not target.is_traded:
+        return rows.select("symbol", "open_time", target=pl.lit(0.0))
+    if not target.has_barriers:
+        return move_targets(rows, strategy, costs, expected_move(target.objective, label_set.dead_zone))
+    if target.has_barriers and label_set.is_searched:
+        own = labels.select("symbol", "open_time", *label_set.own_barriers([strategy.horizon]))
+        rows = rows.join(own, on=["symbol", "open_time"], how="left")
+    return targets(rows, strategy, costs, **barrier_distances(label_set, strategy.horizon))
 
 
 def barrier_distances(label_set: LabelSet, horizon: int) -> dict[str, Distance]:
@@ -167,18 +187,19 @@ def scale_costs(costs: Costs, factor: float) -> Costs:
     return costs.model_copy(update={name: getattr(costs, name) * factor for name in _SCALED})
 
 
-def strategy_rows(predictions: pl.DataFrame, bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
-    """Take what a strategy sees of one horizon: ``close``, ``width`` and the ensemble's probabilities."""
+def strategy_rows(predictions: pl.DataFrame, bars: pl.DataFrame, target: Target, horizon: int) -> pl.DataFrame:
+    """Take what a strategy sees of one horizon: ``close``, ``width`` and what the ensemble forecasts."""
+    said = zip(target.objective.columns, forecast_columns(target.objective, horizon), strict=True)
     return predictions.join(bars.select("symbol", "open_time", "close"), on=["symbol", "open_time"]).select(
         "symbol",
         "open_time",
         "close",
         (pl.col("volatility") * sqrt(horizon)).alias("width"),
-        *(pl.col(f"{side}_{horizon}").alias(side) for side in CLASSES),
+        *(pl.col(column).alias(name) for name, column in said),
     )
 
 
-def score_forecasts(experiment: Experiment, rows: pl.DataFrame, shares: Shares) -> pl.DataFrame:
+def score_forecasts(experiment: Experiment, rows: pl.DataFrame, constants: Constants) -> pl.DataFrame:
     """Score the ensemble and each member by as-of and horizon, each known bar counting the same."""
     members = experiment.ensemble.chosen(experiment.models)
     pooled = pl.lit("pooled") if experiment.pooling == "pooled" else pl.col("symbol")
@@ -188,7 +209,7 @@ def score_forecasts(experiment: Experiment, rows: pl.DataFrame, shares: Shares) 
         .partition_by("as_of", "universe", as_dict=True, maintain_order=True)
     )
     scores = [
-        _score(frame, as_of, universe, model, horizon, shares)
+        _score(experiment.target, frame, as_of, universe, model, horizon, constants)
         for (as_of, universe), frame in grouped.items()
         for horizon in experiment.target.horizons
         for model in ("ensemble", *members)
@@ -197,22 +218,23 @@ def score_forecasts(experiment: Experiment, rows: pl.DataFrame, shares: Shares) 
 
 
 def _score(
-    frame: pl.DataFrame, as_of: Any, universe: Any, model: str, horizon: int, shares: Shares
+    target: Target, frame: pl.DataFrame, as_of: Any, universe: Any, model: str, horizon: int, constants: Constants
 ) -> dict[str, Any] | None:
-    prefix = "" if model == "ensemble" else f"{model}_"
-    known = frame.select(
-        pl.col(f"label_{horizon}").alias("label"), *(pl.col(f"{prefix}{side}_{horizon}") for side in CLASSES)
-    ).drop_nulls()
+    objective = target.objective
+    said = forecast_columns(objective, horizon, "" if model == "ensemble" else model)
+    known = frame.select(target.labelled(horizon)["label"].alias("label"), *said).drop_nulls()
     if known.is_empty():
         return None
     label = known["label"].to_numpy()
-    counted = np.tile(shares[universe, f"{as_of:%Y-%m-%d}", horizon], (known.height, 1))
+    constant = np.tile(constants[universe, f"{as_of:%Y-%m-%d}", horizon], (known.height, 1))
+    measures = score(objective, known.drop("label").to_numpy(), label)
     return {
         "as_of": as_of.date(),
         "universe": universe,
         "model": model,
         "horizon": horizon,
-        "rows": known.height,
-        **score(known.drop("label").to_numpy(), label),
-        "log_loss_class_frequencies": score(counted, label)["log_loss"],
+        "metric": objective.metric,
+        "loss": measures[objective.metric],
+        "constant_loss": score(objective, constant, label)[objective.metric],
+        **{name: measures[name] for name in SCORES if name in measures},
     }

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveInt, SerializeAsAny, field_validator, model_validator
 
@@ -19,14 +19,17 @@ from nightfold.interval import Interval
 from nightfold.labels.searched import data_names
 from nightfold.labels.table import LabelSet
 from nightfold.models.catalog import find_model
-from nightfold.models.contract import ModelSpec
+from nightfold.models.contract import ModelSpec, require_task
 from nightfold.source import records_flow
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec
+from nightfold.target import Target
 from nightfold.tearsheet.gates import Gates
-from nightfold.training import Weighting
+from nightfold.tuning.selection import check_metric
+from nightfold.tuning.space import check_space
+from nightfold.tuning.spec import TuningSpec
 from nightfold.universe import Universe
-from nightfold.window import LONGEST, Length
+from nightfold.window import LONGEST, Length, Window, midnight, window_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 OWNER = r"^(team:[A-Za-z0-9._-]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)$"
@@ -46,26 +49,6 @@ _GRACE_DAYS = 3
 """Days a model goes on after its period where its successor failed."""
 
 
-class Target(Spec):
-    """What the models learn."""
-
-    kind: Literal["barrier"] = "barrier"
-    """`barrier`: the triple-barrier label, three classes."""
-    label_set: str = "labels"
-    """The label set of `configs/labels.yaml` it comes from."""
-    horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
-    """Bars to the vertical barrier, ascending; one model each."""
-    weighting: Weighting = "uniqueness"
-    """What rows count in training: average `uniqueness`, that times the return it was worth, or all `equal`."""
-
-    @field_validator("horizons")
-    @classmethod
-    def _check_horizons(cls, horizons: list[int]) -> list[int]:
-        if horizons != sorted(set(horizons)):
-            raise ConfigError(f"`horizons` is {horizons}; each may stand there once, in ascending order.")
-        return horizons
-
-
 class ModelChoice(Spec):
     """One member: an entry of the model catalog with its settings, which stand beside its name in the file."""
 
@@ -73,6 +56,10 @@ class ModelChoice(Spec):
     """Name in the model catalog."""
     spec: SerializeAsAny[ModelSpec]
     """The entry's own settings."""
+    tuning: TuningSpec | None = None
+    """A search for those settings; none: they are used as they stand."""
+    retrain: Length | None = None
+    """How often it is fitted anew, where that is less often than the experiment retrains: in between it goes on."""
 
     @model_validator(mode="before")
     @classmethod
@@ -81,7 +68,21 @@ class ModelChoice(Spec):
             return value
         settings = dict(value)
         entry = find_model(settings.pop("model"))
-        return {"model": entry.name, "spec": entry.spec.model_validate(settings)}
+        own = {name: settings.pop(name, None) for name in ("tuning", "retrain")}
+        return {"model": entry.name, "spec": entry.spec.model_validate(settings), **own}
+
+    @property
+    def window(self) -> int | None:
+        """Bars it looks at; none: one row."""
+        return find_model(self.model).model(self.spec).window
+
+
+class TunedChoice(NamedTuple):
+    """A member whose settings are searched."""
+
+    model: str
+    spec: ModelSpec
+    tuning: TuningSpec
 
 
 class Experiment(Spec):
@@ -106,6 +107,8 @@ class Experiment(Spec):
     """How often a new model comes into force, at 00:00 UTC of the day, the Monday or the first."""
     first_as_of: date
     """The first model comes into force here; it trains on what was known before."""
+    retune: Literal["once"] | Length = "once"
+    """How often models with `tuning` get a new search, on rows known before: for the first as-of, or again each."""
     max_model_age: PositiveInt | None = None
     """Days after which a model that was not replaced stops predicting; none: its own period and three more."""
     models: dict[str, ModelChoice] = Field(min_length=1)
@@ -156,7 +159,28 @@ class Experiment(Spec):
                 f"`strategy.horizon` is {self.strategy.horizon}; it must be one of `target.horizons`, "
                 f"{self.target.horizons}."
             )
+        if self.strategy.exit == "barrier" and not self.target.has_barriers:
+            raise ConfigError(f"`strategy.exit` is barrier; the target {self.target.kind} has none, take `exit: time`.")
+        for name, choice in self.models.items():
+            if choice.retrain is not None and LONGEST[choice.retrain] <= LONGEST[self.retrain]:
+                raise ConfigError(
+                    f"`retrain` of model `{name}` is {choice.retrain}; the experiment retrains each {self.retrain}, "
+                    "and a member may only be fitted less often."
+                )
+            require_task(name, find_model(choice.model).capabilities, self.target.objective.task)
+        self._check_tuning()
         return self
+
+    def _check_tuning(self) -> None:
+        if self.retune not in {"once", self.retrain} and self.retrain != "day":
+            raise ConfigError(
+                f"`retune` is {self.retune} and `retrain` {self.retrain}; searches must be made where models come into "
+                f"force: take `once` or {self.retrain}."
+            )
+        for choice in self.tuned.values():
+            check_space(find_model(choice.model), choice.tuning)
+            if choice.tuning.metric is not None:
+                check_metric(choice.tuning.metric, self.target.objective)
 
     def check_against(self, universe: Universe, label_sets: Mapping[str, LabelSet]) -> None:
         """See that what the experiment asks for is there.
@@ -174,19 +198,7 @@ class Experiment(Spec):
             raise ConfigError(f"`interval` is {self.interval!r}; the universe has {', '.join(universe.intervals)}.")
         if self.target.label_set not in label_sets:
             raise UnknownNameError("`target.label_set`", self.target.label_set, label_sets)
-        label_set = label_sets[self.target.label_set]
-        if label_set.vertical != "zero":
-            raise ConfigError(
-                f"`target.label_set` is `{label_set.name}`, whose `vertical: {label_set.vertical}` calls a timeout up "
-                "or down; the strategy would value it as a barrier that was met. Take a set with `vertical: zero`."
-            )
-        offered = label_set.horizons
-        missing = [horizon for horizon in self.target.horizons if horizon not in offered]
-        if missing:
-            raise ConfigError(
-                f"`target.horizons` has {missing}; label set `{self.target.label_set}` has {offered}. "
-                "Add them there, or leave them out here."
-            )
+        self.target.check_label_set(label_sets[self.target.label_set])
         self._check_sets(universe)
         if not universe.start < self.first_as_of < (universe.end or date.max):
             raise ConfigError(
@@ -232,6 +244,26 @@ class Experiment(Spec):
     def members(self, universe_key: str, symbols: list[str]) -> list[str]:
         """Symbols behind one key of the `universe` dimension."""
         return self.traded(symbols) if universe_key == "pooled" else [universe_key]
+
+    @property
+    def tuned(self) -> dict[str, TunedChoice]:
+        """Members whose settings are searched."""
+        return {
+            name: TunedChoice(choice.model, choice.spec, choice.tuning)
+            for name, choice in self.models.items()
+            if choice.tuning is not None
+        }
+
+    def tuning_window(self, as_of: datetime) -> Window:
+        """Return the window whose start is the as-of of the search behind a model's: none of its rows is later."""
+        if self.retune == "once":
+            return window_of(midnight(self.first_as_of), self.retrain)
+        return window_of(as_of, self.retune)
+
+    @property
+    def window(self) -> int:
+        """Most bars that a member looks at: 1 where all look at single rows."""
+        return max(choice.window or 1 for choice in self.models.values())
 
     @property
     def model_lifetime(self) -> timedelta:

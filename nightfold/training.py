@@ -1,9 +1,9 @@
 """From features and labels to the rows one model learns from, with an account of every row that was lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from nightfold.errors import LakeError
 from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
-from nightfold.models.contract import class_shares
 from nightfold.models.dataset import Dataset
+from nightfold.models.objective import Objective
+from nightfold.models.rows import FeatureRows
+from nightfold.models.score import constant_forecast
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
 from nightfold.splits.purge import NEVER, Parts, cut, spans
-
-Weighting = Literal["uniqueness", "attribution", "equal"]
-
-WEIGHT_COLUMNS = {"uniqueness": "uniqueness", "attribution": "weight"}
-"""Column of the label table behind a weighting, without its horizon."""
+from nightfold.target import Target
 
 _CONTEXT = ("symbol", "open_time", "label_end", "label", "weight")
 
@@ -37,30 +35,63 @@ class Sample:
         Rows in time order, symbols of one moment together; training weights have mean 1. `stopping` is the earlier
         half of the split's validation part and ends fits early, `validation` the later half and scores and
         calibrates, with the purge between them.
-    validation_rows
-        ``symbol``, ``open_time``, ``label_end``, ``label``, ``weight`` of the validation rows, in their order.
+    places
+        By part, the position of each of its rows among those of `rows`.
+    rows
+        Features of every bar of the window, for windows that end at a row of a part.
+    keys
+        By part, ``symbol``, ``open_time``, ``label_end``, ``label``, ``weight`` of its rows, in their order.
     span
         First and last bar of each part, and the last label a model may know.
     accounts
         ``symbol``, ``reason``, ``rows``: what became of every bar of the window.
+    effective_rows
+        How many independent rows the training rows are worth: the sum of their average uniqueness.
+    window
+        Most bars that a member looks at.
     """
 
     train: Dataset
     stopping: Dataset
     validation: Dataset
-    validation_rows: pl.DataFrame
+    keys: dict[str, pl.DataFrame]
     span: dict[str, datetime]
     accounts: pl.DataFrame
+    places: dict[str, NDArray[np.int64]]
+    rows: FeatureRows
+    effective_rows: float
+    window: int = 1
+
+    @property
+    def parts(self) -> dict[str, Dataset]:
+        """The three parts by name."""
+        return {"train": self.train, "stopping": self.stopping, "validation": self.validation}
+
+    @property
+    def learnt_until(self) -> datetime:
+        """Latest end of a label among the training and stopping rows: what a model that is scored has learnt from."""
+        learnt: list[datetime] = pl.concat(self.keys[name]["label_end"] for name in ("train", "stopping")).to_list()
+        return max(learnt)
+
+    def windowed(self, length: int | None) -> dict[str, Dataset]:
+        """Return the parts with the window of each row instead of the row; without a length, as they are."""
+        if length is None:
+            return self.parts
+        return {
+            name: replace(part, features=self.rows.take(self.places[name]).features(part.names, length))
+            for name, part in self.parts.items()
+        }
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of all rows of all parts."""
-        return fingerprint([part.fingerprint for part in (self.train, self.stopping, self.validation)])
+        """Sixteen hex digits of all rows of all parts, and of the bars in their windows."""
+        parts = self.windowed(self.window if self.window > 1 else None)
+        return fingerprint([part.fingerprint for part in parts.values()])
 
     @property
     def scaler(self) -> dict[str, list[float]]:
         """Mean and standard deviation of each feature over the training rows only."""
-        values = self.train.features
+        values = self.train.table
         return {
             "mean": values.mean(axis=0, dtype=np.float64).tolist(),
             "standard_deviation": values.std(axis=0, dtype=np.float64).tolist(),
@@ -70,9 +101,10 @@ class Sample:
         """Return what the split asset stores of it, as plain JSON data."""
         return {
             "fingerprint": self.fingerprint,
-            "rows": {"train": len(self.train), "stopping": len(self.stopping), "validation": len(self.validation)},
+            "rows": {name: len(part) for name, part in self.parts.items()},
+            "effective_rows": round(self.effective_rows, 1),
             "span": {name: moment.isoformat() for name, moment in self.span.items()},
-            "class_shares": class_shares(self.train).tolist(),
+            "constant": constant_forecast(self.train).tolist(),
             "features": list(self.train.names),
             "scaler": self.scaler,
             "account": self.accounts.to_dicts(),
@@ -129,69 +161,87 @@ def join_rows(features: pl.DataFrame, labels: pl.DataFrame, names: Sequence[str]
 def sample(
     rows: pl.DataFrame,
     names: Sequence[str],
+    target: Target,
     horizon: int,
     as_of: datetime,
     spec: SplitSpec,
     interval: str,
     lookback: int,
-    weighting: Weighting = "uniqueness",
+    window: int = 1,
 ) -> Sample:
     """Choose train and validation rows of one as-of and horizon.
 
     Parameters
     ----------
     rows
-        `join_rows` of the window before the as-of.
+        `join_rows` of the window before the as-of, with the columns that `Target.columns` names.
     names
         Feature columns, in the order a model sees them.
-    horizon
-        Whose labels are learnt.
+    target, horizon
+        What is learnt, and over how many bars.
     as_of
         The moment the model comes into force; no label that ended after ``as_of - in_force_delay`` is used.
     spec, interval
         Window, shares and gaps; length of a bar.
     lookback
         Most bars a feature reads before its own, to tell warm-up from missing features.
-    weighting
-        What rows count: average `uniqueness`; that times the return attributed (`attribution`); all `equal`.
+    window
+        Most bars that a member looks at; rows whose windows are not whole are left out for all members.
 
     Raises
     ------
     ConfigError
         If no row is left for training or validation; the message counts where they went.
     """
-    target = f"label_{horizon}"
-    lost = data_losses(rows, [*names, "volatility"], target, lookback, horizon, interval)
+    rows = rows.with_columns(**target.labelled(horizon))
+    lost = data_losses(rows, [*names, "volatility"], "label", lookback, horizon, interval)
+    features = FeatureRows.from_frame(rows, names, interval)
+    if window > 1:
+        lost["warm-up"] |= pl.Series(features.complete & ~features.usable(window))
+    if target.stride > 1:
+        lost["filter"] = rows.select(pl.col("open_time").dt.epoch("ms") // milliseconds(interval) % target.stride != 0)[
+            "open_time"
+        ]
     usable = ~np.logical_or.reduce([mask.fill_null(False).to_numpy() for mask in lost.values()])
     table = (
         rows.with_columns(pl.Series("usable", usable), pl.int_range(pl.len()).alias("row"))
         .filter("usable")
-        .select(
-            *("row", "symbol", "open_time"),
-            *(pl.col(f"{name}_{horizon}").alias(name) for name in ("label_end", "label")),
-            (pl.lit(1.0) if weighting == "equal" else pl.col(f"{WEIGHT_COLUMNS[weighting]}_{horizon}")).alias("weight"),
-            *names,
-        )
+        .select("row", *_CONTEXT, *names)
         .sort("open_time", "symbol")
     )
     parts = as_of_parts(table["open_time"], table["label_end"], as_of, spec, interval).require("train", "validation")
     later = _halve(table, parts, spec, interval).require("train", "validation")
-    halves = {"stopping": parts.validation[later.train], "validation": parts.validation[later.validation]}
-    train = _dataset(table[parts.train], names)
+    chosen = {
+        "train": parts.train,
+        "stopping": parts.validation[later.train],
+        "validation": parts.validation[later.validation],
+    }
+    place = table["row"].to_numpy()
+    made = {name: _dataset(table[part], names, target.objective) for name, part in chosen.items()}
+    train = made["train"]
     return Sample(
-        train=Dataset(train.features, train.names, train.label, train.weight / train.weight.mean()),
-        stopping=_dataset(table[halves["stopping"]], names),
-        validation=_dataset(table[halves["validation"]], names),
-        validation_rows=table[halves["validation"]].select(_CONTEXT),
-        span=_span(table, {"train": parts.train, **halves}) | {"known_until": known_before(spec, as_of)},
-        accounts=account(
-            rows, _with_split_losses(lost, table["row"].to_numpy(), parts, parts.validation[later.purged])
-        ),
+        train=replace(train, weight=train.weight / train.weight.mean()),
+        stopping=made["stopping"],
+        validation=made["validation"],
+        keys={name: table[part].select(_CONTEXT) for name, part in chosen.items()},
+        span=_span(table, chosen) | {"known_until": known_before(spec, as_of)},
+        accounts=account(rows, _with_split_losses(lost, place, parts, parts.validation[later.purged])),
+        places={name: place[part].astype(np.int64) for name, part in chosen.items()},
+        rows=features,
+        effective_rows=_effective(train, target, horizon),
+        window=window,
     )
 
 
-def _dataset(table: pl.DataFrame, names: Sequence[str]) -> Dataset:
-    return Dataset.from_frame(table, names, "label", "weight")
+def _effective(train: Dataset, target: Target, horizon: int) -> float:
+    """Sum of average uniqueness: stored for barriers, and of spans of one length the share of their bars."""
+    if target.has_barriers and target.weighting == "uniqueness":
+        return float(train.weight.sum())
+    return len(train) * min(1.0, target.stride / horizon)
+
+
+def _dataset(table: pl.DataFrame, names: Sequence[str], objective: Objective) -> Dataset:
+    return Dataset.from_frame(table, names, "label", "weight", objective)
 
 
 def _halve(table: pl.DataFrame, parts: Parts, spec: SplitSpec, interval: str) -> Parts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from nightfold.tearsheet.number import moment as minute
 from pipeline_defs.console import OUT, reported
@@ -43,20 +43,29 @@ def audit_features_command(
     lookback: Annotated[int, typer.Option(help="Bars that your own features need before the current one.")] = 288,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Sets to choose from.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Symbol whose bars are used; the first if none.")] = None,
+    leader: Annotated[
+        str | None, typer.Option(help="Symbol that the set cross_asset compares with; the universe's if none.")
+    ] = None,
     file: Annotated[Path | None, typer.Option("--bars", help="Parquet file of bars, in place of the lake's.")] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Bars of a simulated market, in place of the lake's.")
+    ] = False,
     count: Annotated[int, typer.Option(help="Newest bars to use.", min=10)] = 3_000,
     cuts: Annotated[int, typer.Option(help="Points in time to try.", min=1)] = 4,
 ) -> None:
     """Change the future of bars and see that no feature of their past moves; exit status 1 if one does.
 
     At some points in time the bars that come after are cut off, then replaced by noise. Whatever changes before such a
-    point knew its future. The value at the point is also computed from just the bars its lookback names.
+    point knew its future. The value at the point is also computed from just the bars its lookback names. Features that
+    look at other symbols are audited on the bars of all.
     """
     import polars as pl
 
+    from nightfold.bars.symbol import normalize_symbol
     from nightfold.features.audit import audit_features
     from nightfold.features.own import load_feature
     from nightfold.features.select import FeatureSelection
+    from pipeline_defs.audited_bars import audited_bars
     from resources.environments import load_environment
 
     with reported():
@@ -64,10 +73,14 @@ def audit_features_command(
         chosen: list[Any] = [load_feature(place, lookback) for place in own or []]
         if names or sets or not own:
             chosen += FeatureSelection.model_construct(sets=sets or ["default"], patterns=names or []).resolve()
-        bars = _newest_bars(environment, symbol, count) if file is None else pl.read_parquet(file).tail(count)
-        found = audit_features(bars, chosen, cuts=cuts, interval=environment.universe.interval)
+        leads = normalize_symbol(leader) if leader else environment.universe.leader
+        bars = audited_bars(environment, chosen, symbol, leads, count, file, simulated=simulated)
+        interval = environment.universe.interval if file is None else None
+        found = audit_features(bars, chosen, cuts=cuts, interval=interval, leader=leads)
     faults = found.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback"))
     OUT.print(_table(faults if faults.height else found))
+    if unknown := found.filter(known_rows=0)["feature"].to_list():
+        OUT.print(f"[yellow]not audited:[/] {len(unknown)} have no value on these bars: {', '.join(unknown)}.")
     OUT.print(f"{found.height} features on {bars.height:,} bars, {cuts} cuts: {faults.height or 'none'} with a fault.")
     raise typer.Exit(1 if faults.height else 0)
 
@@ -200,24 +213,6 @@ def _known_labels(environment: "Environment", experiment: "Experiment", horizon:
     )
 
 
-def _newest_bars(environment: "Environment", symbol: str | None, count: int) -> "pl.DataFrame":
-    """Newest stored bars of one symbol."""
-    from assets.stored import last_open_time
-    from nightfold.bars.symbol import normalize_symbol
-    from nightfold.errors import ConfigError, UnknownNameError
-    from nightfold.interval import duration
-
-    universe, lake = environment.universe, environment.lake
-    name = normalize_symbol(symbol) if symbol else universe.symbols[0]
-    if name not in universe.symbols:
-        raise UnknownNameError("symbol", name, universe.symbols)
-    last = last_open_time(lake, "bars", name)
-    if last is None:
-        raise ConfigError(f"the lake has no bars of {name}; `nightfold backfill --layer ingest` brings them in.")
-    step = duration(universe.interval)
-    return lake.require("bars", [name], last - (count - 1) * step, last + step)
-
-
 def _splits_table(found: "pl.DataFrame") -> Table:
     table = Table()
     for name in found.columns:
@@ -229,7 +224,8 @@ def _splits_table(found: "pl.DataFrame") -> Table:
 
 
 def _table(found: "pl.DataFrame") -> Table:
-    table = Table("feature", "lookback", "moved by its future", "needs more than its lookback")
-    for name, lookback, moved, short in found.iter_rows():
-        table.add_row(name, str(lookback), *("[red]yes[/]" if fault else "no" for fault in (moved, short)))
+    name = Column("feature", no_wrap=True)
+    table = Table(name, "lookback", "moved by its future", "needs more than its lookback")
+    for feature, lookback, moved, short, _ in found.iter_rows():
+        table.add_row(feature, str(lookback), *("[red]yes[/]" if fault else "no" for fault in (moved, short)))
     return table

@@ -1,7 +1,6 @@
-"""The `nightfold` command: run, backfill, nightly, ui, open, sql, universe, experiments, audit."""
+"""The `nightfold` command: its verbs, from `run` to `audit`."""
 
 import json
-import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -11,7 +10,9 @@ import typer
 
 from nightfold.errors import ConfigError
 from pipeline_defs.audit_command import app as audit_app
-from pipeline_defs.console import OUT, reported
+from pipeline_defs.console import OUT, reported, show
+from pipeline_defs.features_command import features
+from pipeline_defs.models_command import app as models_app
 
 app = typer.Typer(
     name="nightfold",
@@ -23,6 +24,7 @@ app = typer.Typer(
 experiments_app = typer.Typer(help="List (the default), check and describe experiment files.")
 app.add_typer(experiments_app, name="experiments")
 app.add_typer(audit_app, name="audit")
+app.add_typer(models_app, name="models")
 
 From = Annotated[str | None, typer.Option("--from", help="First month, day or time, UTC: 2024-01 or 2024-01-15.")]
 To = Annotated[str | None, typer.Option("--to", help="Last month or day, included: 2024-06 or 2024-06-30.")]
@@ -47,7 +49,7 @@ def run(
 
 @app.command()
 def backfill(
-    layer: Annotated[str, typer.Option(help="ingest, research, train, predict, evaluate, or one data asset.")],
+    layer: Annotated[str, typer.Option(help="ingest, research, tune, train, predict, evaluate, or one data asset.")],
     start: From = None,
     to: To = None,
     symbols: Symbols = None,
@@ -113,22 +115,14 @@ def sql(
     output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
 ) -> None:
     """Ask the lake in SQL; each frame asset is a view."""
-    import polars as pl
-
     from resources.environments import load_environment
     from resources.warehouse import query
 
     with reported():
-        frame = query(load_environment().lake, statement)
-        if output == "csv":
-            sys.stdout.write(frame.write_csv())
-        elif output == "json":
-            sys.stdout.write(frame.write_json() + "\n")
-        elif output == "table":
-            with pl.Config(tbl_rows=50, tbl_cols=40, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
-                print(frame)  # noqa: T201  # the answer itself
-        else:
-            raise ConfigError(f"`output` is {output!r}; it must be table, csv or json.")
+        show(query(load_environment().lake, statement), output, rows=50)
+
+
+app.command()(features)
 
 
 @app.command()
@@ -136,11 +130,12 @@ def samples(
     experiment: Annotated[str | None, typer.Argument(help="Experiment; the first by name if none.")] = None,
     as_of: Annotated[str | None, typer.Option(help="As-of date; the newest stored if none.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Bars ahead; the strategy's if none.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder to write train, validation and test rows into.")] = None,
 ) -> None:
     """Show how many bars came in, what took some of them, and how many rows were left to train on."""
     import polars as pl
 
-    from assets.splits import stored_account
+    from assets.splits import save_samples, stored_account
     from pipeline_defs.workshop import Workshop
 
     with reported(), Workshop.open(OUT.print) as workshop:
@@ -149,6 +144,9 @@ def samples(
             typer.echo(f"\n{title}")
             with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
                 typer.echo(str(table))
+        if save is not None:
+            for path, rows in save_samples(plan, workshop.environment.lake, as_of, save):
+                OUT.print(f"{path}  {rows} rows")
 
 
 @app.command()

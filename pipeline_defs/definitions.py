@@ -43,6 +43,7 @@ def build(environment: Environment) -> tuple[dg.Definitions, Line]:
             "tracking": Tracking(environment.tracking_address),
             "alerts": alerts,
             "reports": environment.reports,
+            "scratch": environment.scratch,
         },
     )
     return definitions, line

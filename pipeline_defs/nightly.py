@@ -8,6 +8,7 @@ from assets.experiment import Plan
 from assets.keys import data_key
 from assets.line import Line
 from assets.stored import last_open_time
+from assets.tuning import STAGE as TUNING
 from nightfold.features.catalog import SETS
 from nightfold.features.table import looks_across, table_name
 from nightfold.interval import INTERVALS, Interval, duration, last_close
@@ -137,6 +138,11 @@ def research(night: Night) -> list[Step]:
     return _catch_up("research", night.universe, behind)
 
 
+def tune(night: Night) -> list[Step]:
+    """Ask for the searches behind models that are due, where they were not made yet: seldom, by default once."""
+    return [step for plan in night.line.plans.values() for step in due_searches(plan, night.lake, night.now)]
+
+
 def train(night: Night) -> list[Step]:
     """Ask for the models whose as-of has begun and which are not there yet."""
     return [step for plan in night.line.plans.values() for step in due_as_ofs(plan, night.lake, night.now)]
@@ -160,7 +166,7 @@ def evaluate(night: Night) -> list[Step]:
     return [Step(f"{plan.name}_evaluate") for plan in night.line.plans.values() if _is_worth_a_report(night, plan)]
 
 
-LAYERS: tuple[Callable[[Night], list[Step]], ...] = (ingest, research, train, predict, evaluate)
+LAYERS: tuple[Callable[[Night], list[Step]], ...] = (ingest, research, tune, train, predict, evaluate)
 """The layers of a night in order. Everything that is still open is covered, so a missed night is caught up by the
 next one; each layer is asked of the lake as the layers before it have left it. The last one is never done: reports
 are made again whenever it is asked."""
@@ -193,15 +199,42 @@ def due_as_ofs(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
     Where a universe key has models, these are all as-ofs after its last one; where it has none, the newest alone: the
     past before an experiment's first night is a backfill's work.
     """
+    known = plan.experiment.universe_keys(plan.universe.symbols)
+    due = _due_windows(plan, lake, now)
+    return [step for wanted, keys in due.items() for step in _blocks(f"{plan.name}_train", wanted, keys, known)]
+
+
+def due_searches(plan: Plan, lake: Lake, now: datetime) -> list[Step]:
+    """List the runs for searches that `due_as_ofs` need and the lake lacks."""
+    if not plan.experiment.tuned:
+        return []
+    known = plan.experiment.universe_keys(plan.universe.symbols)
+    lacking: dict[Window, list[str]] = {}
+    for wanted, keys in _due_windows(plan, lake, now).items():
+        for window in sorted({plan.experiment.tuning_window(each.start) for each in wanted}):
+            lacking.setdefault(window, []).extend(
+                key for key in keys if window.key not in lake.as_ofs(plan.key(TUNING), key)
+            )
+    job = f"{plan.name}_tune"
+    return [step for window, keys in sorted(lacking.items()) for step in _blocks(job, [window], keys, known)]
+
+
+def search_steps(job: str, plan: Plan, universes: Iterable[str], start: datetime, end: datetime) -> list[Step]:
+    """Cover the searches behind the models that `as_of_steps` would make."""
+    covered = sorted({plan.experiment.tuning_window(window.start) for window in as_ofs(plan, start, end)})
+    return _blocks(job, covered, universes, plan.experiment.universe_keys(plan.universe.symbols))
+
+
+def _due_windows(plan: Plan, lake: Lake, now: datetime) -> dict[tuple[Window, ...], list[str]]:
+    """As-ofs of `due_as_ofs`, with the universe keys that lack them."""
     end = now + _INSTANT if plan.universe.end is None else min(now + _INSTANT, midnight(plan.universe.end))
     begun = as_ofs(plan, midnight(plan.universe.start), end)
-    known = plan.experiment.universe_keys(plan.universe.symbols)
     due: dict[tuple[Window, ...], list[str]] = {}
-    for universe in known:
+    for universe in plan.experiment.universe_keys(plan.universe.symbols):
         stored = lake.as_ofs(plan.key("ensemble"), universe)
         wanted = [window for window in begun if window.key > stored[-1]] if stored else begun[-1:]
         due.setdefault(tuple(wanted), []).append(universe)
-    return [step for wanted, keys in due.items() for step in _blocks(f"{plan.name}_train", wanted, keys, known)]
+    return due
 
 
 # ---------------------------------------------------------------------- what is open

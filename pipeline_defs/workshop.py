@@ -17,14 +17,14 @@ from assets.line import Line
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.window import midnight, parse_end, parse_moment
 from pipeline_defs.definitions import build
-from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps
+from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps, search_steps
 from pipeline_defs.runs import execute, fail_dead_runs, recording
 from resources.alerts import Alerts
 from resources.environments import Environment, load_environment, prepare_dagster_home, utc_now
 from resources.progress import PROGRESS
 
 DATA_LAYERS = ("ingest", "research")
-EXPERIMENT_LAYERS = ("train", "predict", "evaluate")
+EXPERIMENT_LAYERS = ("tune", "train", "predict", "evaluate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Workshop:
         steps = [
             *data_steps("ingest", universe, plan.watched, start, end),
             *data_steps("research", universe, plan.symbols, start, end),
+            *(self._steps(f"{experiment}_tune", plan.symbols, start, end) if plan.experiment.tuned else []),
             *self._steps(f"{experiment}_train", plan.symbols, start, end),
             *self._steps(f"{experiment}_predict", plan.symbols, start, end),
             Step(f"{experiment}_evaluate"),
@@ -92,7 +93,7 @@ class Workshop:
         Parameters
         ----------
         layer
-            `ingest`, `research`, `train`, `predict`, `evaluate`, or an asset's name as the UI shows it.
+            `ingest`, `research`, `tune`, `train`, `predict`, `evaluate`, or an asset's name as the UI shows it.
         start, to
             First and last month or day, both included; by default everything.
         symbols
@@ -162,7 +163,11 @@ class Workshop:
         if layer in DATA_LAYERS:
             return [(layer, None)]
         if layer in EXPERIMENT_LAYERS:
-            return [(f"{plan.name}_{layer}", None) for plan in plans]
+            jobs = [f"{plan.name}_{layer}" for plan in plans if f"{plan.name}_{layer}" in self.line.layers]
+            if not jobs:
+                searched = "; write `tuning:` below a model of the experiment, see docs/tuning.md"
+                raise ConfigError(f"`layer` is {layer}, and nothing is searched{searched}.")
+            return [(job, None) for job in jobs]
         jobs = [job for job, keys in self.line.layers.items() if layer in keys]
         if not jobs:
             assets = (key for keys in self.line.layers.values() for key in keys)
@@ -180,9 +185,9 @@ class Workshop:
         if not traded:
             raise ConfigError(f"`symbols` is {', '.join(symbols)}; {experiment} trades {', '.join(plan.symbols)}.")
         match layer:
-            case "train":
+            case "tune" | "train":
                 keys = {plan.universe_key(symbol) for symbol in traded}
-                steps = as_of_steps(job, plan, keys, first, last)
+                steps = (search_steps if layer == "tune" else as_of_steps)(job, plan, keys, first, last)
             case "predict":
                 steps = data_steps(job, universe, traded, max(first, midnight(plan.experiment.first_as_of)), last)
             case _:
@@ -213,6 +218,8 @@ class Workshop:
     def _forceable(self, job: str) -> list[str]:
         if job == "ingest":
             return [key for key in self.line.layers[job] if key.rpartition("/")[2] == "raw_bars"]
+        if job.endswith("_tune"):
+            return list(self.line.layers[job])
         plan = self.line.plans.get(job.removesuffix("_train"))
         return [plan.key(member) for member in plan.experiment.models] if plan else []
 

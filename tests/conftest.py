@@ -79,7 +79,7 @@ class Deployment:
         return {
             path.relative_to(self.lake).as_posix(): path.read_bytes()
             for path in sorted((self.lake / key).rglob("*"))
-            if path.is_file() and path.suffix in {".parquet", ".json"}
+            if path.is_file() and path.suffix in {".parquet", ".json"} and path.name != "cpu_seconds.json"
         }
 
     def environment(self, now: datetime | None = None) -> Any:

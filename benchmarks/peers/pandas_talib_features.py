@@ -127,10 +127,11 @@ def compute(bars: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:
         slope * np.log(level.diff(2**k).rolling(289 - 2**k).std()) for k, slope in enumerate(slopes)
     )
     orders = (close.shift(2) > before) * 4 + (before > close) * 2 + (close.shift(2) > close)
-    shares = [(orders == order).rolling(58).mean() for order in (0, 1, 2, 5, 6, 7)]
+    shares = [(orders == order).rolling(58).mean() for order in (0, 2, 3, 4, 5, 7)]
     columns["permutation_entropy_60"] = -sum(part * np.log(part.clip(lower=1e-12)) for part in shares) / np.log(6)
     weights = np.concatenate(([1.0], np.cumprod((np.arange(95) - 0.4) / np.arange(1, 96))))
-    columns["fractional_difference_40_96"] = pd.Series(np.convolve(level, weights)[: len(level)], level.index)
+    difference = pd.Series(np.convolve(level, weights)[: len(level)], level.index)
+    columns["fractional_difference_40_96"] = difference - level.shift(95) * weights.sum()
 
     columns["roll_spread_288"] = 2 * np.sqrt((-returns.rolling(288).cov(returns.shift())).clip(lower=0))
     beta, joint = ranges**2 + ranges.shift() ** 2, np.log(high.rolling(2).max() / low.rolling(2).min())

@@ -454,7 +454,8 @@ def decide(tape: Tape, rules: Rules, state: State, log: Log, equity: float) -> N
         state.added[symbol] = abs(wanted) - old
         kept += old * tape.close[book.row]
         added += state.added[symbol] * tape.close[book.row]
-    room = max(rules.max_gross * equity - kept, 0.0)
+    room = rules.max_gross * equity - kept
+    room = room if room > DUST * equity else 0.0
     if added > room + DUST * equity:
         shrink(state, log, room / added)
 

@@ -110,16 +110,54 @@ def targets(
         raise SchemaError(f"`predictions` lack the columns {', '.join(absent)}; they need {', '.join(NEEDED)}.")
     if predictions.select(pl.struct(KEY).is_duplicated().any()).item():
         raise SchemaError("`predictions` have two rows for one bar; pass those of one horizon and one model.")
-    from nightfold.backtest.holding import hold  # loads numba, which specs must not
-
     rows = predictions.sort(KEY)
-    favoured = rows.select(favoured_side(rows, strategy, costs, upper, lower)).to_series()
-    first = rows["symbol"].rle_id().diff().fill_null(1) != 0
-    held, entered = hold(favoured.to_numpy(), first.to_numpy(), strategy.holding, renew=strategy.exit == "time")
-    result = rows.with_columns(side=held, entered=entered).with_columns(target=pl.col("side") * strategy.size)
+    result = _held(rows, strategy, favoured_side(rows, strategy, costs, upper, lower))
     if strategy.exit == "time":
         return result.select(*KEY, "target")
     return result.select(*KEY, "target", **brackets(upper, lower))
+
+
+def move_targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, move: pl.Expr) -> pl.DataFrame:
+    """Turn forecasts of the price itself into wanted positions, held and given up as in `targets`.
+
+    Parameters
+    ----------
+    predictions
+        One row a bar: ``symbol``, ``open_time``, ``width`` and what ``move`` reads. Null: no forecast, so no new
+        position.
+    strategy, costs
+        As in `targets`.
+    move
+        Expected log return over the horizon; a side is entered where it is beyond the cost of a round trip and
+        ``min_edge_bps``.
+
+    Returns
+    -------
+    DataFrame
+        ``symbol``, ``open_time``, ``target``; sorted by symbol and time.
+    """
+    rows = predictions.sort(KEY)
+    least = _cost(strategy, costs) + strategy.min_edge_bps * BPS
+    side = _one_where(move > least) - _one_where(move < -least)
+    return _held(rows, strategy, side).select(*KEY, "target")
+
+
+def _held(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr) -> pl.DataFrame:
+    from nightfold.backtest.holding import hold  # loads numba, which specs must not
+
+    side = rows.select(favoured.alias("side")).to_series()
+    first = rows["symbol"].rle_id().diff().fill_null(1) != 0
+    held, entered = hold(side.to_numpy(), first.to_numpy(), strategy.holding, renew=strategy.exit == "time")
+    return rows.with_columns(side=held, entered=entered).with_columns(target=pl.col("side") * strategy.size)
+
+
+def _cost(strategy: Strategy, costs: Costs) -> pl.Expr:
+    """Cost of a round trip at the row's own volatility."""
+    return costs.round_trip + 2 * costs.volatility_slippage * pl.col("width") / math.sqrt(strategy.horizon)
+
+
+def _one_where(condition: pl.Expr) -> pl.Expr:
+    return condition.fill_null(value=False).cast(pl.Int8)
 
 
 def favoured_side(
@@ -128,13 +166,12 @@ def favoured_side(
     """1 or -1 where that side's expected value after cost is above the minimum, else 0; at most one can be."""
     width = pl.col("width")
     timeout = pl.col("timeout_return") if "timeout_return" in predictions.columns else pl.lit(0.0)
-    volatility = width / math.sqrt(strategy.horizon)
-    cost = costs.round_trip + 2 * costs.volatility_slippage * volatility
+    cost = _cost(strategy, costs)
     long, short = expected_value(
         pl.col("p_down"), pl.col("p_flat"), pl.col("p_up"), upper * width, lower * width, timeout, cost
     )
     edge = strategy.min_edge_bps * BPS
-    return (long > edge).fill_null(value=False).cast(pl.Int8) - (short > edge).fill_null(value=False).cast(pl.Int8)
+    return _one_where(long > edge) - _one_where(short > edge)
 
 
 def brackets(upper: Distance, lower: Distance) -> dict[str, pl.Expr]:

@@ -1,23 +1,42 @@
-"""Several forecasts of the same rows become one."""
+"""Which models become one forecast and how, and the plainest way: their mean."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from nightfold.errors import SchemaError, UnknownNameError
 from nightfold.models.contract import Probabilities
 from nightfold.spec import Spec
 
+Method = Literal["mean", "weighted", "rank", "stack"]
+OutOfFold = Literal["expanding", "past", "purged_kfold"]
+
 
 class EnsembleSpec(Spec):
     """How the models of an experiment become one forecast."""
 
-    method: Literal["mean"] = "mean"
-    """`mean`: the average of the probabilities, each member counting the same."""
+    method: Method = "mean"
+    """`mean`: each member counts the same. `weighted`: weights of least loss, shrunk toward equal. `rank`: the mean of
+    each forecast's place in its member's out-of-sample distribution. `stack`: a regression on members' forecasts."""
     members: list[str] = Field(default_factory=list)
     """Models that take part, by name. Empty: all of the experiment."""
+    shrinkage: PositiveFloat = 10.0
+    """`weighted`: how many independent rows' worth of evidence equal weights are given."""
+    meta: Literal["regression", "boosting"] = "regression"
+    """`stack`: a line (multinomial logistic of classes), or a few small trees on top of the members' plain pool."""
+    ridge: PositiveFloat = 10.0
+    """`stack`: how many independent rows' worth of evidence the plain pool is given per coefficient, or per leaf."""
+    oof: OutOfFold = "expanding"
+    """Rows that weights are fitted on. `expanding`: the last blocks of the as-of's rows, each forecast by a model
+    trained on earlier rows. `past`: forecasts of earlier as-ofs. `purged_kfold`: each fold by a model of the others,
+    later ones among them."""
+    oof_blocks: PositiveInt = 1
+    """Blocks or folds. One expanding block is the validation part, which the members have forecast anyway; every
+    further one costs a fit of each member."""
+    oof_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """`expanding` with several blocks: part of the rows' time that all blocks cover together."""
 
     def chosen(self, models: Iterable[str]) -> tuple[str, ...]:
         """Names of the members among the models of an experiment, in the experiment's order.
@@ -40,17 +59,17 @@ class EnsembleSpec(Spec):
 
 
 def blend(forecasts: Sequence[Probabilities]) -> Probabilities:
-    """Average the members' probabilities, row by row.
+    """Average the members' forecasts, row by row.
 
     Parameters
     ----------
     forecasts
-        One array per member, all of the same rows and classes, without NaN.
+        One array per member, all of the same rows and task, without NaN.
 
     Returns
     -------
     Probabilities
-        Rows sum to 1, as the members' do.
+        Rows of probabilities sum to 1 and quantiles ascend, as the members' do.
 
     Raises
     ------

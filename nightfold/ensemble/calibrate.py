@@ -1,13 +1,14 @@
-"""Direction calibrated apart from touching, so that a forecast without skill says the base rate."""
+"""Probabilities calibrated so that a forecast without skill says the base rate; of three classes, direction alone."""
 
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from nightfold.ensemble.platt import likeliest_line, logit, sigmoid
 from nightfold.errors import SchemaError
-from nightfold.models.contract import PROBABILITY_FLOOR, Probabilities
+from nightfold.models.contract import Probabilities
 from nightfold.models.metrics import Labels, Weights, up_share
 from nightfold.spec import Spec
 
@@ -20,6 +21,7 @@ class DirectionCalibrator(Spec):
     How likely a barrier is touched, `p_up + p_down`, stays as it is.
     """
 
+    kind: Literal["direction"] = "direction"
     slope: float = Field(ge=0, le=1)
     """1 takes the forecast's spread as it is, 0 takes none of it and leaves the base rate."""
     intercept: float
@@ -51,12 +53,12 @@ class DirectionCalibrator(Spec):
         """
         share = np.ones(len(label)) if weight is None else weight
         used = (label != 0) & (share > 0)
-        up, odds, share = label[used] == 1, _logit(up_share(probabilities[used])), share[used]
+        up, odds, share = label[used] == 1, logit(up_share(probabilities[used])), share[used]
         if not 0 < np.count_nonzero(up) < len(up):
             raise SchemaError(
                 f"{np.count_nonzero(up)} of {len(up)} touched rows went up; calibration needs rows of both directions."
             )
-        slope, intercept = _likeliest(odds, up, share / share.sum())
+        slope, intercept = likeliest_line(odds, up, share / share.sum())
         return cls(
             slope=slope, intercept=intercept, base_rate=float(np.average(up, weights=share)), rows=int(used.sum())
         )
@@ -70,53 +72,44 @@ class DirectionCalibrator(Spec):
         >>> unskilled.apply(np.array([[0.1, 0.5, 0.4]])).tolist()
         [[0.25, 0.5, 0.25]]
         """
-        up = _sigmoid(self.intercept + self.slope * _logit(up_share(probabilities)))
+        up = sigmoid(self.intercept + self.slope * logit(up_share(probabilities)))
         touch = probabilities[:, 0] + probabilities[:, 2]
         return np.column_stack([touch * (1 - up), probabilities[:, 1], touch * up])
 
 
-def _likeliest(odds: Array, up: NDArray[np.bool_], share: Array) -> tuple[float, float]:
-    """Slope and intercept of the highest likelihood, in standard units of the odds while they are searched."""
-    center = float((share * odds).sum())
-    spread = float(np.sqrt((share * (odds - center) ** 2).sum()))
-    base = float(_logit((share * up).sum()))
-    if spread < 1e-9:  # the same direction for every row: nothing to have a slope
-        return 0.0, base
-    slope, intercept = _within((odds - center) / spread, up, share, base, spread)
-    slope = min(max(slope / spread, 0.0), 1.0)
-    return slope, intercept - slope * center
+class ProbabilityCalibrator(Spec):
+    """Line through the log odds of yes: `intercept + slope * logit(p_yes)`."""
 
+    kind: Literal["probability"] = "probability"
+    slope: float = Field(ge=0, le=1)
+    """1 takes the forecast's spread as it is, 0 takes none of it and leaves the base rate."""
+    intercept: float
+    """Log odds of yes where the forecast says 1/2; at slope 0 the log odds of the base rate."""
+    base_rate: float = Field(gt=0, lt=1)
+    """Weighted share of yes among the rows it was fitted on."""
+    rows: PositiveInt
+    """Rows it was fitted on."""
 
-def _within(unit: Array, up: NDArray[np.bool_], share: Array, base: float, steepest: float) -> tuple[float, float]:
-    """Stay at a bound where likelihood still rises beyond it; it has one peak."""
-    if (share * unit * up).sum() <= 0:
-        return 0.0, base
-    _, intercept = _newton(unit, up, share, (steepest, base), fixed_slope=True)
-    if (share * unit * (up - _sigmoid(intercept + steepest * unit))).sum() >= 0:
-        return steepest, intercept
-    return _newton(unit, up, share, (0.0, base))
+    @classmethod
+    def fit(cls, probabilities: Probabilities, label: Labels, weight: Weights = None) -> Self:
+        """Find the likeliest line with a slope between 0 and 1; parameters and errors as of `DirectionCalibrator`."""
+        share = np.ones(len(label)) if weight is None else weight
+        used = share > 0
+        yes, share = label[used] == 1, share[used]
+        if not 0 < np.count_nonzero(yes) < len(yes):
+            raise SchemaError(f"{np.count_nonzero(yes)} of {len(yes)} rows are yes; calibration needs rows of both.")
+        slope, intercept = likeliest_line(logit(probabilities[used, 1]), yes, share / share.sum())
+        base = float(np.average(yes, weights=share))
+        return cls(slope=slope, intercept=intercept, base_rate=base, rows=int(used.sum()))
 
+    def apply(self, probabilities: Probabilities) -> Probabilities:
+        """Calibrate each row.
 
-def _newton(
-    unit: Array, up: NDArray[np.bool_], share: Array, start: tuple[float, float], fixed_slope: bool = False
-) -> tuple[float, float]:
-    slope, intercept = start
-    for _ in range(100):
-        fitted = _sigmoid(intercept + slope * unit)
-        miss, curve = share * (up - fitted), share * fitted * (1 - fitted)
-        gradient = np.array([0.0 if fixed_slope else (miss * unit).sum(), miss.sum()])
-        if np.abs(gradient).max() < 1e-12:
-            break
-        tilt = 0.0 if fixed_slope else (curve * unit).sum()
-        steps = np.linalg.solve([[(curve * unit**2).sum(), tilt], [tilt, curve.sum()]], gradient)
-        slope, intercept = slope + np.clip(steps[0], -1, 1), intercept + np.clip(steps[1], -1, 1)
-    return float(slope), float(intercept)
-
-
-def _sigmoid(odds: Array) -> Array:
-    return np.asarray(0.5 * (1 + np.tanh(odds / 2)))
-
-
-def _logit(share: Array | float) -> Array:
-    inside = np.clip(share, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
+        Examples
+        --------
+        >>> unskilled = ProbabilityCalibrator(slope=0, intercept=0, base_rate=0.5, rows=100)
+        >>> unskilled.apply(np.array([[0.1, 0.9]])).tolist()
+        [[0.5, 0.5]]
+        """
+        yes = sigmoid(self.intercept + self.slope * logit(probabilities[:, 1]))
+        return np.column_stack([1 - yes, yes])

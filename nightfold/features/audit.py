@@ -56,8 +56,9 @@ def audit_features(
     Returns
     -------
     DataFrame
-        One row a feature: ``feature``, ``lookback``, and whether it was ``moved_by_future`` or
-        ``needs_more_than_lookback``.
+        One row a feature: ``feature``, ``lookback``, whether it was ``moved_by_future`` or
+        ``needs_more_than_lookback``, and in how many rows it has a value (``known_rows``): one without any was not
+        put to the test.
     """
     features = chosen(names)
     random = np.random.default_rng(seed)
@@ -82,6 +83,7 @@ def audit_features(
             "lookback": [feature.lookback for feature in features],
             "moved_by_future": moved,
             "needs_more_than_lookback": short,
+            "known_rows": np.isfinite(full).sum(axis=0),
         }
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nightfold.features.lazy import pattern, rolling, talib
+from nightfold.features.lazy import pattern, rolling
 from nightfold.features.segment import Array, Segment
 
 
@@ -49,4 +49,4 @@ def streak(bars: Segment, limit: int) -> Array:
 
 def engulfing(bars: Segment) -> Array:
     """Engulfing pattern: 1 bullish, -1 bearish, 0 none; 0.8 where one end of the bodies is equal."""
-    return np.asarray(talib.CDLENGULFING(bars.open, bars.high, bars.low, bars.close) / 100)
+    return np.asarray(pattern.engulfing(bars.open, bars.close))

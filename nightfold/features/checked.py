@@ -28,8 +28,8 @@ def checked(bars: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
     Raises
     ------
     SchemaError
-        If columns are missing or of the wrong type, or values are null, not finite or out of range; all faults in one
-        message.
+        If columns are missing or of the wrong type, or values are null, not finite or out of range, or a price lies
+        outside its bar's high and low; all faults in one message.
     """
     _check_columns(bars, more)
     bars = bars.select(pl.col("symbol").cast(pl.String), "open_time", pl.col(*NUMBERS, *more).cast(pl.Float64))
@@ -37,6 +37,8 @@ def checked(bars: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
         **{f"{name} null": pl.col(name).is_null() for name in (*KEY, *NUMBERS)},
         **{f"{name} not finite": ~pl.col(name).is_finite() for name in (*NUMBERS, *more)},
         **{f"{name} not above 0": pl.col(name) <= 0 for name in PRICES},
+        "high below another price": pl.any_horizontal(pl.col("high") < pl.col("open", "low", "close")),
+        "low above another price": pl.any_horizontal(pl.col("low") > pl.col("open", "close")),
         **{f"{name} negative": pl.col(name) < 0 for name in ("volume", *more) if name in ("volume", *FLOW)},
     }
     counts = bars.select(fault.sum().alias(name) for name, fault in faults.items()).row(0, named=True)

@@ -1,31 +1,30 @@
-"""Windows joined from stretches whose lengths are powers of two: the kernel behind `rolling` and `recursive`.
+"""Windows joined from stretches whose lengths are powers of two or four: the kernel behind `rolling` and `recursive`.
 
 A window of 20 rows is a stretch of 4 joined to one of 16; a stretch of 16 is two of 8 joined, and so on down to single
-rows. So a window takes a handful of passes, whatever its length, and each pass goes over numbers that lie side by side.
-Nothing is ever taken out of a window again: a value that has left it is gone to the last bit, a NaN spoils just the
-windows it lies in, and a row is the same to the last bit wherever its array begins.
+rows; sums go by fours. So a window takes a handful of passes, whatever its length, and each pass goes over numbers that
+lie side by side. Nothing is ever taken out of a window again: a value that has left it is gone to the last bit, a NaN
+spoils just the windows it lies in, and a row is the same to the last bit wherever its array begins.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightfold.features.compiled import compiled
+from nightfold.features.compiled import lean
 from nightfold.features.segment import Array
 
-TOTAL, HIGHEST, PEAK, SPREAD, SHAPE, COMMON, CHAIN = range(7)
+TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN = range(6)
 """What is known of a stretch.
 
 TOTAL: the sum, each value times ``decay`` to the power of its age. HIGHEST: the maximum, or NaN. PEAK: the maximum and
-the age of its newest row. SPREAD: the mean, the sum of squares about it. SHAPE: also the sums of third and fourth
-powers. COMMON: the means of ``x`` and ``y``, the sums of squares, the sum of products. CHAIN: what becomes of a value
-that each row multiplies by ``x`` and adds ``y`` to, as one factor and one addend.
+the age of its newest row. SPREAD: the mean, the sum of squares about it. COMMON: the means of ``x`` and ``y``, the sums
+of squares, the sum of products. CHAIN: what becomes of a value that each row multiplies by ``x`` and adds ``y`` to, as
+one factor and one addend.
 """
-_FIELDS = (1, 1, 2, 2, 4, 5, 2)
-_ROWS = 4096
+_FIELDS = (1, 1, 2, 2, 5, 2)
+_ROWS = 2048
 """Windows worked on together: as many as fit into the nearest cache."""
 
 
-@compiled
 def over(kind: int, x: Array, y: Array, window: int, decay: float) -> NDArray[np.float64]:
     """Join the rows of each window; ``y`` and ``decay`` matter just to kinds that name them.
 
@@ -34,122 +33,167 @@ def over(kind: int, x: Array, y: Array, window: int, decay: float) -> NDArray[np
     ndarray
         A line for each field of the kind, a column for each row; NaN before the first whole window.
     """
-    rows, fields = len(x), _FIELDS[kind]
-    result = np.empty((fields, rows))
-    result[:, : min(window - 1, rows)] = np.nan
-    room = (fields, min(_ROWS, rows) + window)
-    single, longer, spare = np.empty(room), np.empty(room), np.empty(room)
-    joined, next_joined = np.empty(room), np.empty(room)
-    for begin in range(0, rows - window + 1, _ROWS):
-        windows = min(_ROWS, rows - window + 1 - begin)
-        left = windows + window - 1
-        stretch = _single_rows(kind, x[begin : begin + left], y[begin : begin + left], single)
-        length, covered, fade = 1, 0, decay
-        while covered < window:
-            if window & length:
-                whole = covered + length == window
-                target, start = (result, begin + window - 1) if whole else (next_joined, 0)
-                if covered == 0:
-                    _copy(stretch, target, start, windows)
-                else:
-                    _join(kind, joined, stretch, covered, target, start, windows, covered, length, fade)
-                joined, next_joined = next_joined, joined
-                covered += length
-            if covered < window:
-                left -= length
-                _join(kind, stretch, stretch, length, longer, 0, left, length, length, fade)
-                stretch, longer, spare = longer, spare, longer
-                length, fade = 2 * length, fade * fade
+    fields = _FIELDS[kind]
+    result = np.empty((fields, len(x)))
+    room = np.empty((5, fields * (min(_ROWS, len(x) or 1) + window)))
+    _join_rows(kind, x, y, window, decay, fields, room, result.ravel())
     return result
 
 
-@compiled
-def _single_rows(kind: int, x: Array, y: Array, room: Array) -> Array:
-    """Lay out what is known of single rows."""
-    if len(room) == 1:
-        return x.reshape((1, len(x)))
-    given = 2 if kind in (COMMON, CHAIN) else 1
-    for field in range(len(room)):
-        line = room[field]
-        for i in range(len(x)):
-            line[i] = 0.0 if field >= given else x[i] if field == 0 else y[i]
-    return room
+@lean
+def _join_rows(
+    kind: int, x: Array, y: Array, window: int, decay: float, fields: int, room: Array, result: Array
+) -> None:
+    """Work on as many windows at a time as there is room for; fields lie one behind the other."""
+    rows, base, pitch = len(x), 4 if kind == TOTAL else 2, room.shape[1] // fields
+    at_once = pitch - window
+    single, longer, spare, joined, next_joined = room[0], room[1], room[2], room[3], room[4]
+    for field in range(fields):
+        result[field * rows : field * rows + min(window - 1, rows)] = np.nan
+    for begin in range(0, rows - window + 1, at_once):
+        windows = min(at_once, rows - window + 1 - begin)
+        left = windows + window - 1
+        stretch = x[begin : begin + left]
+        if fields > 1:
+            _lay_out(stretch, y[begin : begin + left], kind in (COMMON, CHAIN), single, pitch)
+            stretch = single
+        length, covered, fade = 1, 0, decay
+        while covered < window:
+            count = window // length % base
+            if count > 0:
+                whole = covered + count * length == window
+                out, apart = (result[begin + window - 1 :], rows) if whole else (next_joined, pitch)
+                if covered > 0:
+                    _join(kind, joined, stretch, pitch, covered, length, count, fade, out, apart, windows)
+                else:
+                    _join(kind, stretch, stretch, pitch, length, length, count - 1, fade, out, apart, windows)
+                joined, next_joined = next_joined, joined
+                covered += count * length
+            if covered < window:
+                left -= (base - 1) * length
+                _join(kind, stretch, stretch, pitch, length, length, base - 1, fade, longer, pitch, left)
+                stretch, longer, spare = longer, spare, longer
+                length, fade = base * length, fade**base
 
 
-@compiled
-def _copy(source: Array, target: Array, start: int, count: int) -> None:
-    for field in range(len(source)):
-        values, copy = source[field], target[field, start:]
-        for i in range(count):
-            copy[i] = values[i]
+@lean
+def _lay_out(x: Array, y: Array, both: bool, room: Array, pitch: int) -> None:
+    """Write down what is known of single rows: ``x``, perhaps ``y``, and zeros."""
+    room[:] = 0.0
+    _copy(x, room, len(x))
+    if both:
+        _copy(y, room[pitch:], len(y))
 
 
-@compiled
+@lean
 def _join(
     kind: int,
     older: Array,
     newer: Array,
+    pitch: int,
     shift: int,
-    out: Array,
-    start: int,
+    length: int,
     count: int,
-    older_length: int,
-    newer_length: int,
     fade: float,
+    out: Array,
+    apart: int,
+    rows: int,
 ) -> None:
-    """Join the first ``count`` older stretches to the newer ones ``shift`` rows on; write them from ``start`` on."""
-    share, rest = older_length / (older_length + newer_length), newer_length / (older_length + newer_length)
-    weight = share * newer_length
-    a, b, c = older[0], newer[0, shift:], out[0, start:]
-    if kind == TOTAL:
-        for i in range(count):
-            c[i] = b[i] + fade * a[i]
+    """Join older stretches of ``shift`` rows to ``count`` newer ones of ``length`` rows each that follow them.
+
+    Fields lie ``pitch`` numbers apart, those written ``apart``. Just sums join several newer ones at a time.
+    """
+    a, b = older, newer[shift:]
+    if count == 0:
+        for first in range(0, _FIELDS[kind] * pitch, pitch):
+            _copy(older[first:], out[first // pitch * apart :], rows)
+    elif kind == TOTAL:
+        _add(a, b, length, count, fade, out, rows)
     elif kind == HIGHEST:
-        for i in range(count):
-            one, other = a[i], b[i]
-            c[i] = other if other > one or other != other else one
+        for i in range(rows):
+            out[i] = b[i] if b[i] > a[i] or b[i] != b[i] else a[i]
     elif kind == PEAK:
-        age_a, age_b, age_c = older[1], newer[1, shift:], out[1, start:]
-        for i in range(count):
-            one, other, age, age_before = a[i], b[i], age_b[i], age_a[i]
-            c[i] = one if one > other else other
-            age_c[i] = age_before + newer_length if one > other else age
+        _pick(a, b, a[pitch:], b[pitch:], length, out, out[apart:], rows)
     elif kind == CHAIN:
-        plus_a, plus_b, plus_c = older[1], newer[1, shift:], out[1, start:]
-        for i in range(count):
-            factor = b[i]
-            plus_c[i] = plus_a[i] * factor + plus_b[i]
-            c[i] = a[i] * factor
-    elif kind == COMMON:
-        y_a, y_b, y_c = older[1], newer[1, shift:], out[1, start:]
-        xx_a, xx_b, xx_c = older[2], newer[2, shift:], out[2, start:]
-        yy_a, yy_b, yy_c = older[3], newer[3, shift:], out[3, start:]
-        xy_a, xy_b, xy_c = older[4], newer[4, shift:], out[4, start:]
-        for i in range(count):
-            x_mean, y_mean = b[i], y_b[i]
-            d, e = a[i] - x_mean, y_a[i] - y_mean
-            c[i], y_c[i] = x_mean + share * d, y_mean + share * e
-            xx_c[i] = xx_a[i] + xx_b[i] + weight * d * d
-            yy_c[i] = yy_a[i] + yy_b[i] + weight * e * e
-            xy_c[i] = xy_a[i] + xy_b[i] + weight * d * e
+        _follow(a, b, a[pitch:], b[pitch:], out, out[apart:], rows)
     elif kind == SPREAD:
-        square_a, square_b, square_c = older[1], newer[1, shift:], out[1, start:]
-        for i in range(count):
-            mean = b[i]
-            d = a[i] - mean
-            c[i] = mean + share * d
-            square_c[i] = square_a[i] + square_b[i] + weight * d * d
+        _merge(a, b, a[pitch:], b[pitch:], shift / (shift + length), length, out, out[apart:], rows)
     else:
-        square_a, square_b, square_c = older[1], newer[1, shift:], out[1, start:]
-        cube_a, cube_b, cube_c = older[2], newer[2, shift:], out[2, start:]
-        fourth_a, fourth_b, fourth_c = older[3], newer[3, shift:], out[3, start:]
-        for i in range(count):
-            mean, old, new, old_cube, new_cube = b[i], square_a[i], square_b[i], cube_a[i], cube_b[i]
-            d = a[i] - mean
-            dd = d * d
-            tilt = dd * weight * (rest - share) + 3 * (rest * old - share * new)
-            bulk = dd * weight * (1 - 3 * share * rest) + 6 * (rest * rest * old + share * share * new)
-            fourth_c[i] = fourth_a[i] + fourth_b[i] + dd * bulk + 4 * d * (rest * old_cube - share * new_cube)
-            cube_c[i] = old_cube + new_cube + d * tilt
-            square_c[i] = old + new + weight * dd
-            c[i] = mean + share * d
+        _merge_both(a, b, pitch, shift / (shift + length), length, out, apart, rows)
+
+
+@lean
+def _copy(source: Array, out: Array, rows: int) -> None:
+    for i in range(rows):
+        out[i] = source[i]
+
+
+@lean
+def _add(older: Array, newer: Array, length: int, count: int, fade: float, out: Array, rows: int) -> None:
+    if count == 1:
+        for i in range(rows):
+            out[i] = newer[i] + fade * older[i]
+        return
+    second, fade_twice = newer[length:], fade * fade
+    if count == 2:
+        for i in range(rows):
+            out[i] = second[i] + (fade * newer[i] + fade_twice * older[i])
+        return
+    third, fade_thrice = newer[2 * length :], fade * fade_twice
+    for i in range(rows):
+        out[i] = (third[i] + fade * second[i]) + (fade_twice * newer[i] + fade_thrice * older[i])
+
+
+@lean
+def _pick(a: Array, b: Array, age_a: Array, age_b: Array, length: int, out: Array, age: Array, rows: int) -> None:
+    """Take the higher one, and of equal ones the newer."""
+    for i in range(rows):
+        one, other, before, after = a[i], b[i], age_a[i], age_b[i]
+        out[i] = one if one > other else other
+        age[i] = before + length if one > other else after
+
+
+@lean
+def _follow(a: Array, b: Array, plus_a: Array, plus_b: Array, out: Array, plus: Array, rows: int) -> None:
+    """Multiply and add as the older stretch does, then as the newer one."""
+    for i in range(rows):
+        factor = b[i]
+        plus[i] = plus_a[i] * factor + plus_b[i]
+        out[i] = a[i] * factor
+
+
+@lean
+def _merge(
+    a: Array,
+    b: Array,
+    squares_a: Array,
+    squares_b: Array,
+    share: float,
+    length: int,
+    out: Array,
+    squares: Array,
+    rows: int,
+) -> None:
+    """Merge means and sums of squares about them; ``share`` of the rows are in the older stretch."""
+    weight = share * length
+    for i in range(rows):
+        mean = b[i]
+        d = a[i] - mean
+        squares[i] = squares_a[i] + squares_b[i] + weight * d * d
+        out[i] = mean + share * d
+
+
+@lean
+def _merge_both(a: Array, b: Array, pitch: int, share: float, length: int, out: Array, apart: int, rows: int) -> None:
+    """Merge two series and their products."""
+    weight = share * length
+    y_a, xx_a, yy_a, xy_a = a[pitch:], a[2 * pitch :], a[3 * pitch :], a[4 * pitch :]
+    y_b, xx_b, yy_b, xy_b = b[pitch:], b[2 * pitch :], b[3 * pitch :], b[4 * pitch :]
+    y, xx, yy, xy = out[apart:], out[2 * apart :], out[3 * apart :], out[4 * apart :]
+    for i in range(rows):
+        x_mean, y_mean = b[i], y_b[i]
+        d, e = a[i] - x_mean, y_a[i] - y_mean
+        xx[i] = xx_a[i] + xx_b[i] + weight * d * d
+        yy[i] = yy_a[i] + yy_b[i] + weight * e * e
+        xy[i] = xy_a[i] + xy_b[i] + weight * d * e
+        out[i], y[i] = x_mean + share * d, y_mean + share * e

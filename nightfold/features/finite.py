@@ -15,7 +15,7 @@ from nightfold.features.segment import Array
 
 _ABREAST = 8
 """Lanes are stepped in groups of so many: those behind the last do no harm."""
-_BETWEEN_MERGES = 16
+_BETWEEN_MERGES = 32
 """Bars from one look for equal states to the next."""
 
 

@@ -8,7 +8,7 @@ from nightfold.features.segment import Array, Segment, lag
 
 def roll_spread(bars: Segment, window: int) -> Array:
     """Relative spread of Roll from the covariance of neighbouring log returns; 0 where it is positive."""
-    return 2 * np.sqrt(np.maximum(-bars.rolling(bars.log_return).autocovariance(window, 1), 0))
+    return 2 * np.sqrt(np.maximum(-bars.returns.autocovariance(window, 1), 0))
 
 
 def corwin_schultz(bars: Segment, window: int) -> Array:
@@ -31,12 +31,12 @@ def amihud_ratio(bars: Segment, fast: int, slow: int) -> Array:
 
 def return_volume_correlation(bars: Segment, window: int) -> Array:
     """Correlation of one-bar log return and volume."""
-    return bars.rolling(bars.log_return).correlation(bars.rolling(bars.volume), window)
+    return bars.returns.correlation(bars.rolling(bars.volume), window)
 
 
 def size_volume_correlation(bars: Segment, window: int) -> Array:
     """Correlation of the size of the one-bar log return and volume."""
-    return bars.rolling(bars.absolute_return).correlation(bars.rolling(bars.volume), window)
+    return bars.sizes.correlation(bars.rolling(bars.volume), window)
 
 
 def unchanged_share(bars: Segment, window: int) -> Array:

@@ -1,24 +1,21 @@
 """Features of the bar that has just closed, from the bars before it that are kept in memory."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from math import isfinite, nan
+from itertools import pairwise
+from math import nan
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from nightfold.errors import BarsError, ConfigError
+from nightfold.errors import BarsError, ConfigError, UnknownNameError
 from nightfold.features.checked import NUMBERS, checked, in_order, smallest_step, stretches
+from nightfold.features.closed_bar import ClosedBar, moment, read_bar, refuse_the_past
 from nightfold.features.compute import chosen, extra_columns
 from nightfold.features.feature import Feature
-from nightfold.features.segment import Segment
+from nightfold.features.market import MARKET, market_columns
+from nightfold.features.newest_bars import NewestBars
 from nightfold.interval import INTERVALS, Interval, milliseconds
-from nightfold.schema import FLOW, KEY, PRICES
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ROOM = 8
-"""Times the kept bars that fit into a window before they are moved to its front."""
 
 
 class LiveFeatures:
@@ -33,15 +30,17 @@ class LiveFeatures:
         Names from the catalog, or features of your own; all of the default set where none are given.
     interval
         Step between neighbouring bars.
+    leader
+        Symbol that cross-asset features compare with, as in `Universe`.
 
     Raises
     ------
     ConfigError
-        If a feature looks at other symbols; these need the bars of all of them, and a batch.
+        If a feature compares with the leader and none is named.
 
     Examples
     --------
-    >>> from datetime import datetime
+    >>> from datetime import UTC, datetime
     >>> live = LiveFeatures(["price_in_range", "log_return_1"], interval="5m")
     >>> bar = {"symbol": "BTCUSDT", "open_time": datetime(2024, 1, 1, tzinfo=UTC), "open": 1.0, "high": 2.0,
     ...        "low": 1.0, "close": 1.5, "volume": 5.0}
@@ -50,19 +49,20 @@ class LiveFeatures:
     (0.5, None)
     """
 
-    def __init__(self, names: Iterable[str | Feature] | None = None, *, interval: Interval) -> None:
+    def __init__(
+        self, names: Iterable[str | Feature] | None = None, *, interval: Interval, leader: str | None = None
+    ) -> None:
         self._features = chosen(names)
-        more, market = extra_columns(self._features)
-        if market:
-            looking = [feature.name for feature in self._features if not set(market).isdisjoint(feature.needs)]
+        self._own, self._market = extra_columns(self._features)
+        if "leader_close" in self._market and leader is None:
             raise ConfigError(
-                f"`names` has {', '.join(looking)}, which look at other symbols; a bar alone cannot tell them: call "
-                "`compute_features` on the newest bars of all symbols."
+                f"`leader` is None; name the symbol that {', '.join(self._across())} compare others with."
             )
-        self._columns = (*NUMBERS, *more)
+        self._leader = leader
+        self._columns = (*NUMBERS, *self._own, *self._market)
         self._step = milliseconds(interval)
         self._rows = 1 + max((feature.lookback for feature in self._features), default=0)
-        self._windows: dict[str, _Window] = {}
+        self._windows: dict[str, NewestBars] = {}
 
     @classmethod
     def warm(
@@ -71,6 +71,7 @@ class LiveFeatures:
         names: Iterable[str | Feature] | None = None,
         *,
         interval: Interval | None = None,
+        leader: str | None = None,
     ) -> Self:
         """Begin with the newest bars, so that the next one has its whole history; kernels are compiled here, too.
 
@@ -82,28 +83,35 @@ class LiveFeatures:
             As for the class.
         interval
             Step between neighbouring bars; the smallest step in ``bars`` where none is given.
+        leader
+            As for the class.
 
         Raises
         ------
         SchemaError
             If the bars cannot be used, as in `compute_features`.
         ConfigError
-            If no interval is given and the bars do not tell it.
+            If no interval is given and the bars do not tell it, or as in the class.
         """
         features = chosen(names)
-        ordered, _ = in_order(checked(bars, extra_columns(features)[0]))
+        own, market = extra_columns(features)
+        ordered, _ = in_order(checked(bars, own))
         interval = _interval_of(ordered) if interval is None else interval
-        live = cls(features, interval=interval)
-        live._take(ordered, interval)
+        live = cls(features, interval=interval, leader=leader)
+        live._take(ordered.with_columns(**market_columns(ordered, leader, market)), interval)
         live._rehearse()
         return live
+
+    def _across(self) -> list[str]:
+        """Names of the features that look at other symbols."""
+        return [feature.name for feature in self._features if not set(MARKET).isdisjoint(feature.needs)]
 
     def _take(self, ordered: pl.DataFrame, interval: Interval) -> None:
         """Keep the end of each symbol's last stretch."""
         last = {ordered["symbol"][start]: (start, stop) for start, stop in stretches(ordered, interval)}
         for symbol, (start, stop) in last.items():
             kept = ordered[max(start, stop - self._rows) : stop]
-            window = self._windows[symbol] = _Window(self._columns, self._rows)
+            window = self._windows[symbol] = NewestBars(self._columns, self._rows)
             for time, *numbers in zip(
                 kept["open_time"].dt.epoch("ms"), *(kept[name].fill_null(np.nan) for name in self._columns), strict=True
             ):
@@ -111,7 +119,7 @@ class LiveFeatures:
 
     def _rehearse(self) -> None:
         """Run every kernel once, for the first bar must not wait for a compiler."""
-        window = _Window(self._columns, self._rows)
+        window = NewestBars(self._columns, self._rows)
         for row in range(self._rows):
             window.append(row * self._step, [1.0, 2.0, 0.5, 1.0 + row % 2 / 2, *[1.0] * (len(self._columns) - 4)])
         self._values(window)
@@ -141,17 +149,90 @@ class LiveFeatures:
         BarsError
             If the bar came already, is older than the newest, lacks something or holds what no price can be. It is
             then as if it had not come.
+        ConfigError
+            If a feature looks at other symbols: a bar alone cannot tell it.
         """
-        symbol, time, numbers = _read(bar, self._columns)
-        window = self._windows.get(symbol) or _Window(self._columns, self._rows)
-        if window.filled and time != window.newest + self._step:
-            _refuse_the_past(symbol, time, window.newest)
-            window.clear()
-        window.append(time, numbers)
-        self._windows[symbol] = window
-        return {"symbol": symbol, "open_time": bar["open_time"], **self._values(window)}
+        if self._market:
+            raise ConfigError(
+                f"`names` has {', '.join(self._across())}, which look at other symbols; a bar alone cannot tell them: "
+                "hand the bars of all symbols at one time to `update_all`."
+            )
+        return self.update_all([bar])[0]
 
-    def _values(self, window: "_Window") -> dict[str, float | None]:
+    def update_all(self, bars: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Take the closed bars of one open time, and compute their features.
+
+        What is not among them is missing: a symbol without a bar begins anew with its next one, and features that
+        compare with a leader that has none are None, as in a batch.
+
+        Parameters
+        ----------
+        bars
+            As `update` takes them: one for each symbol that has a bar at this time, in any order.
+
+        Returns
+        -------
+        list of dict
+            As `update` gives, one for each bar, in their order.
+
+        Raises
+        ------
+        BarsError
+            As `update`; or if the bars are of several times, two of one symbol, or, where features look at other
+            symbols, of a time that has come already. None of them is then taken.
+        """
+        read = [read_bar(bar, (*NUMBERS, *self._own)) for bar in bars]
+        self._refuse(read)
+        market = self._market_of(read)
+        rows = []
+        for symbol, time, numbers in read:
+            window = self._windows.get(symbol) or NewestBars(self._columns, self._rows)
+            if window.filled and time != window.newest + self._step:
+                window.clear()
+            window.append(time, [*numbers, *market])
+            self._windows[symbol] = window
+            rows.append(self.newest(symbol))
+        return rows
+
+    def newest(self, symbol: str) -> dict[str, Any]:
+        """Compute the features of a symbol's newest bar, as `update` gave them when it came.
+
+        Raises
+        ------
+        UnknownNameError
+            If the symbol has no bars here.
+        """
+        if symbol not in self._windows:
+            raise UnknownNameError("symbol", symbol, self._windows)
+        window = self._windows[symbol]
+        return {"symbol": symbol, "open_time": moment(window.newest), **self._values(window)}
+
+    def _refuse(self, read: Sequence[ClosedBar]) -> None:
+        """Refuse bars that do not belong together, or come too late."""
+        for one, other in pairwise(sorted(read, key=lambda bar: bar.symbol)):
+            if one.time != other.time:
+                raise BarsError(
+                    f"`bars` are of {moment(one.time):%Y-%m-%d %H:%M} and {moment(other.time):%Y-%m-%d %H:%M}; hand "
+                    "over those of one time."
+                )
+            if one.symbol == other.symbol:
+                raise BarsError(f"`bars` has two of {one.symbol}; each symbol has one bar at a time.")
+        for symbol, time, _ in read:
+            alike = self._windows if self._market else {symbol} & self._windows.keys()  # a time comes once for all
+            if alike:
+                refuse_the_past(symbol, time, max(self._windows[each].newest for each in alike))
+
+    def _market_of(self, read: Sequence[ClosedBar]) -> list[float]:
+        """Tell what all symbols did together, in the order of the columns."""
+        values: dict[str, float] = dict.fromkeys(self._market, nan)
+        if "leader_close" in values:
+            values["leader_close"] = next((bar.numbers[3] for bar in read if bar.symbol == self._leader), nan)
+        if "market_value" in values:
+            traded = ((high + low + close) / 3 * volume for _, _, (_, high, low, close, volume, *_) in sorted(read))
+            values["market_value"] = sum(traded)
+        return list(values.values())
+
+    def _values(self, window: NewestBars) -> dict[str, float | None]:
         segment = window.segment()
         values = np.full(len(self._features), np.nan, dtype=np.float32)
         with np.errstate(all="ignore"):  # divisions by zero and overflows become null below
@@ -165,49 +246,6 @@ class LiveFeatures:
         }
 
 
-class _Window:
-    """The newest bars of one symbol since its last hole, in arrays long enough to seldom move them."""
-
-    def __init__(self, columns: Sequence[str], rows: int) -> None:
-        self._rows, self._more = rows, columns[len(NUMBERS) :]
-        self._time = np.empty(_ROOM * rows, dtype=np.int64)
-        self._numbers = np.empty((len(columns), _ROOM * rows))
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all bars."""
-        self._first = self._end = 0
-
-    @property
-    def filled(self) -> int:
-        """Bars that are here."""
-        return self._end - self._first
-
-    @property
-    def newest(self) -> int:
-        """Open time of the newest bar."""
-        return int(self._time[self._end - 1])
-
-    def append(self, time: int, numbers: Iterable[float]) -> None:
-        """Put a bar behind the others; the oldest goes where there are more than fit."""
-        if self._end == len(self._time):
-            kept = slice(self._first, self._end)
-            self._time[: self.filled] = self._time[kept]
-            self._numbers[:, : self.filled] = self._numbers[:, kept]
-            self._first, self._end = 0, self.filled
-        self._time[self._end] = time
-        self._numbers[:, self._end] = tuple(numbers)
-        self._end += 1
-        self._first = max(self._first, self._end - self._rows)
-
-    def segment(self) -> Segment:
-        """View the bars; good until the next one comes."""
-        kept = slice(self._first, self._end)
-        numbers = [row[kept] for row in self._numbers]
-        more = dict(zip(self._more, numbers[len(NUMBERS) :], strict=True))
-        return Segment(self._time[kept], *numbers[: len(NUMBERS)], more=more)
-
-
 def _interval_of(ordered: pl.DataFrame) -> Interval:
     step = smallest_step(ordered)
     for interval in INTERVALS:
@@ -215,38 +253,4 @@ def _interval_of(ordered: pl.DataFrame) -> Interval:
             return interval
     raise ConfigError(
         f"`interval` is None, and the smallest step in `bars`, {step} ms, is none of {', '.join(INTERVALS)}; give it."
-    )
-
-
-def _read(bar: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, int, list[float]]:
-    """Check a bar and take it apart: symbol, milliseconds since 1970, numbers; NaN where one may be unknown and is."""
-    absent = [name for name in (*KEY, *NUMBERS) if bar.get(name) is None]
-    absent += [name for name in columns if name not in bar and name not in absent]
-    if absent:
-        raise BarsError(f"`bar` has no {', '.join(absent)}; it has {', '.join(bar)}.")
-    time = bar["open_time"]
-    if not isinstance(time, datetime) or time.tzinfo is None:
-        raise BarsError(f"`open_time` is {time!r}; it must be a datetime with a time zone, such as UTC.")
-    faults = [f"{name} is {bar[name]}" for name in columns if bar[name] is not None and not _is_fit(name, bar[name])]
-    if faults:
-        raise BarsError(
-            f"`bar` of {bar['symbol']} at {time} cannot be used: {', '.join(faults)}; prices must be above 0, volumes "
-            "0 or more, all finite."
-        )
-    numbers = [nan if bar[name] is None else float(bar[name]) for name in columns]
-    return bar["symbol"], (time - _EPOCH) // timedelta(milliseconds=1), numbers
-
-
-def _is_fit(name: str, value: float) -> bool:
-    return isfinite(value) and (value > 0 if name in PRICES else value >= 0 or name not in ("volume", *FLOW))
-
-
-def _refuse_the_past(symbol: str, time: int, newest: int) -> None:
-    if time > newest:
-        return
-    opens, known = (_EPOCH + timedelta(milliseconds=value) for value in (time, newest))
-    what = "has been taken already" if time == newest else "comes too late"
-    raise BarsError(
-        f"`bar` of {symbol} at {opens:%Y-%m-%d %H:%M:%S} UTC {what}: the newest is of {known:%Y-%m-%d %H:%M:%S}; "
-        "bars must come once each and in order. Where history was mended, start again with `LiveFeatures.warm`."
     )

@@ -28,7 +28,7 @@ def stochastic_k(bars: Segment, window: int, smoothing: int) -> Array:
 
 def stochastic_d(bars: Segment, window: int, smoothing: int, signal: int) -> Array:
     """Average of the stochastic %K over a few more bars."""
-    return rolling.mean(stochastic_k(bars, window, smoothing), signal)
+    return rolling.mean(bars.once(stochastic_k, window, smoothing), signal)
 
 
 def williams_r(bars: Segment, window: int) -> Array:

@@ -13,6 +13,24 @@ _FURTHER = {
     "several symbols, and sees of the others just the bars that opened at the same time.",
 }
 
+_LIVE = """# Live
+
+`nightfold features BTCUSDT` shows the values of the newest bar of the lake (`--set cross_asset`, `--name 'rsi_*'`,
+`--output json`). A program takes them bar by bar, each in a few milliseconds and equal to what a batch gives:
+
+```python
+from assets.live import warm_features
+from resources.environments import load_environment
+
+environment = load_environment()
+live = warm_features(environment.lake, environment.universe)  # the newest bars of each symbol
+values = live.update(bar)                                     # a closed bar: symbol, open_time, prices, volume
+```
+
+With features of `cross_asset` the bars of all symbols come together, `live.update_all(bars)`, once for each open time;
+a symbol that has no bar then is left out. Without a lake, `LiveFeatures.warm(bars)` starts from any frame of bars.
+"""
+
 
 def features_page() -> str:
     """Write the sets as Markdown, a table for each group.
@@ -26,14 +44,15 @@ def features_page() -> str:
         "# Features",
         f"The default set: {len(FEATURES)} numbers a bar, from open, high, low, close and volume alone. None carries a "
         "price level or a volume level. *Lookback* is in bars before the current one, counted since the last hole; "
-        "rows with fewer are null, the next row is not. This page is made from `nightfold/features/catalog.py`.",
+        "rows with fewer are null, the next row is not. This page is made from `nightfold/features/catalog.py` by "
+        "`nightfold features --page`.",
     ]
     for group, features in groupby(FEATURES.values(), key=lambda feature: feature.group):
         parts += [f"## {_title(group)}", _table(features)]
     parts += ["# Further sets"]
     for name, text in _FURTHER.items():
         parts += [f"## {_title(name)}", text, _table(SETS[name].values())]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _LIVE])
 
 
 def _title(name: str) -> str:

@@ -22,18 +22,32 @@ def streak(change: Array, limit: int) -> Array:
 
 
 @compiled
+def engulfing(open_: Array, close: Array) -> Array:
+    """1 where a rising body engulfs the falling one before, -1 the other way, .8 of it where one end is equal."""
+    result = np.full(len(close), np.nan)
+    for i in range(1, len(close)):
+        side = 1.0 if close[i] >= open_[i] else -1.0
+        side_before = 1.0 if close[i - 1] >= open_[i - 1] else -1.0
+        end, start = side * (close[i] - open_[i - 1]), side * (close[i - 1] - open_[i])
+        engulfs = (side != side_before) & (min(end, start) >= 0) & (max(end, start) > 0)
+        result[i] = (side if min(end, start) > 0 else 0.8 * side) if engulfs else 0.0
+    return result
+
+
+@compiled
 def percentile_rank(values: Array, window: int) -> Array:
     """Share of the other values in the window below the row's own, ties counted half."""
     result = np.full(len(values), np.nan)
-    newest, place = values[window - 1 :], result[window - 1 :]
-    place[:] = 0.0
-    for age in range(1, window):
-        older = values[window - 1 - age :]
+    for begin in range(window - 1, len(values), _ROWS):
+        newest, place = values[begin : begin + _ROWS], result[begin : begin + _ROWS]
+        place[:] = 0.0
+        for age in range(1, window):
+            older = values[begin - age :]
+            for i in range(len(place)):
+                below = 1.0 if older[i] < newest[i] else 0.0
+                place[i] += below + 1.0 if older[i] == newest[i] else 2.0 * below
         for i in range(len(place)):
-            below = 1.0 if older[i] < newest[i] else 0.0
-            place[i] += below + 1.0 if older[i] == newest[i] else 2.0 * below
-    for i in range(len(place)):
-        place[i] /= 2 * (window - 1)
+            place[i] /= 2 * (window - 1)
     return result
 
 
@@ -65,14 +79,15 @@ def weighted_total(values: Array, weights: Array) -> Array:
 def mean_distance(values: Array, middle: Array, window: int) -> Array:
     """Mean distance of the values in the window from what is given as their middle."""
     result = np.full(len(values), np.nan)
-    distance, centre = result[window - 1 :], middle[window - 1 :]
-    distance[:] = 0.0
-    for age in range(window):
-        aged = values[window - 1 - age :]
+    for begin in range(window - 1, len(values), _ROWS):
+        distance, centre = result[begin : begin + _ROWS], middle[begin : begin + _ROWS]
+        distance[:] = 0.0
+        for age in range(window):
+            aged = values[begin - age :]
+            for i in range(len(distance)):
+                distance[i] += abs(aged[i] - centre[i])
         for i in range(len(distance)):
-            distance[i] += abs(aged[i] - centre[i])
-    for i in range(len(distance)):
-        distance[i] /= window
+            distance[i] /= window
     return result
 
 

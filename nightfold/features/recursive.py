@@ -8,7 +8,7 @@ without a whole memory are NaN, and a NaN spoils just the memories it lies in.
 
 import numpy as np
 
-from nightfold.features.compiled import compiled
+from nightfold.features.compiled import lean
 from nightfold.features.doubling import CHAIN, TOTAL, over
 from nightfold.features.rolling import Windows, total
 from nightfold.features.segment import Array, lag
@@ -19,7 +19,6 @@ def fading_total(values: Array, window: int, decay: float) -> Array:
     return np.asarray(over(TOTAL, values, values, window, decay)[0])
 
 
-@compiled
 def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
     """Average with exponential weights over the last ``memory`` + 1 values.
 
@@ -34,15 +33,19 @@ def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
     memory
         Bars before the current one that count; at least ``window``.
     """
-    rows, steps, decay = len(values), memory - window + 1, 1 - weight
-    result: Array = over(TOTAL, values, values, steps, decay)[0]
-    seed: Array = over(TOTAL, values, values, window, 1.0)[0]
-    share = decay**steps / window
-    result[:steps] = np.nan
-    late, early = result[steps:], seed[: max(rows - steps, 0)]
+    steps, decay = memory - window + 1, 1 - weight
+    average, seed = fading_total(values, steps, decay), fading_total(values, window, 1.0)
+    _seed(average, seed, weight, decay**steps / window, steps)
+    return average
+
+
+@lean
+def _seed(average: Array, seed: Array, weight: float, share: float, steps: int) -> None:
+    """Add to the weighted sum its share of the sum ``steps`` rows before."""
+    average[:steps] = np.nan
+    late = average[steps:]
     for i in range(len(late)):
-        late[i] = weight * late[i] + share * early[i]
-    return result
+        late[i] = weight * late[i] + share * seed[i]
 
 
 def exponential(values: Array, window: int, memory: int) -> Array:

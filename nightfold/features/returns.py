@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from nightfold.features.lazy import rolling, talib
+from nightfold.features.lazy import rolling
 from nightfold.features.segment import Array, Segment, lag, null_where
 
 
 def log_return(bars: Segment, window: int) -> Array:
     """Log of the close over the close ``window`` bars ago."""
-    return np.log(bars.close / lag(bars.close, window))
+    return bars.log_return if window == 1 else np.log(bars.close / lag(bars.close, window))
 
 
 def momentum(bars: Segment, window: int) -> Array:
     """Relative change of the close."""
-    return np.asarray(talib.ROCP(bars.close, window))
+    return bars.close / lag(bars.close, window) - 1
 
 
 def standardized_return(bars: Segment, window: int) -> Array:
     """Log return in units of what the window's own volatility would make of a random walk."""
-    return np.asarray(log_return(bars, window) / (bars.rolling(bars.log_return).deviation(window) * np.sqrt(window)))
+    return np.asarray(bars.once(log_return, window) / (bars.returns.deviation(window) * np.sqrt(window)))
 
 
 def momentum_change(bars: Segment, window: int) -> Array:
     """Log return less the log return of the window before."""
-    latest = log_return(bars, window)
+    latest = bars.once(log_return, window)
     return latest - lag(latest, window)
 
 

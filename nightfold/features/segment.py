@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nightfold.features import lazy
 
 if TYPE_CHECKING:
-    from nightfold.features.rolling import Windows
+    from nightfold.features.rolling import AboutZero, Windows
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -84,6 +84,16 @@ class Segment:
     def squared_return(self) -> Array:
         """Square of the one-bar log return."""
         return self.log_return * self.log_return
+
+    @cached_property
+    def returns(self) -> "AboutZero":
+        """Windows over one-bar log returns."""
+        return lazy.rolling.AboutZero(self.log_return, self.rolling(self.squared_return))
+
+    @cached_property
+    def sizes(self) -> "AboutZero":
+        """Windows over the sizes of one-bar log returns."""
+        return lazy.rolling.AboutZero(self.absolute_return, self.rolling(self.squared_return))
 
     @cached_property
     def change(self) -> Array:

@@ -20,31 +20,31 @@ def percentile_rank(bars: Segment, window: int) -> Array:
 
 def skew(bars: Segment, window: int) -> Array:
     """Skewness of one-bar log returns, population."""
-    second, third, _ = bars.rolling(bars.log_return).moments(window)
+    second, third, _ = bars.returns.moments(window)
     return third / (second * np.sqrt(second))
 
 
 def kurtosis(bars: Segment, window: int) -> Array:
     """Excess kurtosis of one-bar log returns, population."""
-    second, _, fourth = bars.rolling(bars.log_return).moments(window)
+    second, _, fourth = bars.returns.moments(window)
     return fourth / (second * second) - 3
 
 
 def autocorrelation(bars: Segment, window: int, lags: int) -> Array:
     """Correlation of one-bar log returns with those ``lags`` bars before."""
-    return bars.rolling(bars.log_return).autocorrelation(window, lags)
+    return bars.returns.autocorrelation(window, lags)
 
 
 def absolute_autocorrelation(bars: Segment, window: int, lags: int) -> Array:
     """Correlation of the size of one-bar log returns with that ``lags`` bars before."""
-    return bars.rolling(bars.absolute_return).autocorrelation(window, lags)
+    return bars.sizes.autocorrelation(window, lags)
 
 
 def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
     """Variance of the log returns over ``spacing`` bars that lie within the window."""
     if spacing == 1:
-        return bars.rolling(bars.log_return).variance(window)
-    return rolling.variance(bars.log_level - lag(bars.log_level, spacing), window - spacing + 1)
+        return bars.returns.variance(window)
+    return rolling.AboutZero(bars.log_level - lag(bars.log_level, spacing)).variance(window - spacing + 1)
 
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:

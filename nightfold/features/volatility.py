@@ -10,7 +10,7 @@ from nightfold.features.segment import Array, Segment, lag
 
 def volatility(bars: Segment, window: int) -> Array:
     """Sample standard deviation of one-bar log returns."""
-    return bars.rolling(bars.log_return).deviation(window)
+    return bars.returns.deviation(window)
 
 
 def parkinson(bars: Segment, window: int) -> Array:
@@ -37,8 +37,8 @@ def rogers_satchell(bars: Segment, window: int) -> Array:
 def yang_zhang(bars: Segment, window: int) -> Array:
     """Volatility a bar from gaps, bodies and Rogers-Satchell, weighted for the least variance."""
     sample = window / (window - 1)
-    gap = rolling.variance(np.log(bars.open / bars.previous_close), window) * sample
-    body = rolling.variance(bars.body, window) * sample
+    gap = rolling.AboutZero(np.log(bars.open / bars.previous_close)).variance(window) * sample
+    body = rolling.AboutZero(bars.body).variance(window) * sample
     within = bars.rolling(bars.once(_rogers_satchell_variance)).mean(window)
     weight = 0.34 / (1.34 + (window + 1) / (window - 1))
     return np.sqrt(gap + weight * body + (1 - weight) * within)

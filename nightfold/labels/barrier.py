@@ -1,6 +1,6 @@
 """Triple-barrier labels: which of two prices is met first, or neither within the horizon."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 from pydantic import PositiveFloat, PositiveInt
 
-from nightfold.labels.panel import Flags, Floats, Panel, Rows, Sides, read_panel
+from nightfold.labels.panel import Flags, Floats, Panel, Rows, Sides, nullable, read_panel
 from nightfold.spec import Spec
 
 TOUCH = pl.Enum(["lower", "vertical", "upper"])
 _TOUCHES = pl.Series(TOUCH.categories, dtype=TOUCH)
+STRIP = 32_768
+"""Rows taken together, for all barriers, so that their bars stay in the processor's cache."""
 OUTCOME = ("label", "label_end", "touch", "log_return", "mfe", "mae", "upper_barrier", "lower_barrier", "tie")
 
 
@@ -50,7 +52,7 @@ class TripleBarrier(BarrierRule):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How each row of a panel ends; ``decided`` is -1, and numbers are NaN, where that is not known."""
+    """How each row of a panel ends; ``decided`` is negative, and numbers are NaN, where that is not known."""
 
     upper: Floats
     lower: Floats
@@ -90,14 +92,15 @@ def barrier_labels(bars: pl.DataFrame, barrier: TripleBarrier, interval: str | N
     Raises
     ------
     BarsError
-        If columns are absent or bars are repeated or hold impossible prices; all faults are listed.
+        If columns are absent or bars are repeated or hold impossible prices, such as a high under the low; all faults
+        are listed.
 
     References
     ----------
     López de Prado (2018), *Advances in Financial Machine Learning*, ch. 3.
     """
     panel = read_panel(bars, interval)
-    ended = outcomes(panel, panel_volatility(panel, barrier), barrier)
+    (ended,) = outcomes(panel, panel_volatility(panel, barrier), [barrier], prices=True)
     return panel.key.hstack(outcome_columns(panel, ended, barrier, OUTCOME))
 
 
@@ -138,62 +141,113 @@ def entry_price(panel: Panel, rule: BarrierRule) -> Floats:
 
 
 def outcomes(
-    panel: Panel, sigma: Floats, barrier: TripleBarrier, side: Literal[1, -1] = 1, *, extremes: bool = True
-) -> Outcomes:
-    """Follow each row of a panel to its first barrier.
+    panel: Panel,
+    sigma: Floats,
+    barriers: Sequence[TripleBarrier],
+    side: Literal[1, -1] = 1,
+    *,
+    extremes: bool = True,
+    prices: bool = False,
+) -> list[Outcomes]:
+    """Follow each row of a panel to its first barrier, once for each pair of barriers.
 
     Parameters
     ----------
-    panel, sigma, barrier
+    panel, sigma, barriers
         Bars, their volatility, barriers and rules.
     side
         For a short the barriers are mirrored, and a tie counts for the upper one, which is the worse for it.
     extremes
         Whether ``mfe`` and ``mae`` are wanted; without, they are empty.
+    prices
+        Whether ``upper`` and ``lower`` are wanted; likewise.
     """
+    found = [_empty_outcomes(panel.size, extremes=extremes, prices=prices) for _ in barriers]
+    entries = {barrier.entry: entry_price(panel, barrier) for barrier in barriers}
+    walls = np.empty((2, min(STRIP, panel.size)))
+    for begin in range(0, panel.size, STRIP):
+        for barrier, ended in zip(barriers, found, strict=True):
+            _follow(panel, entries[barrier.entry], sigma, begin, barrier, side, walls, ended)
+    return found
+
+
+def _empty_outcomes(rows: int, *, extremes: bool, prices: bool) -> Outcomes:
+    upper, lower = np.empty((2, rows * prices))
+    mfe, mae = np.empty((2, rows * extremes))
+    met, decided, tie = np.empty(rows, np.int8), np.empty(rows, np.int64), np.empty(rows, np.bool_)
+    return Outcomes(upper, lower, met, decided, tie, np.empty(rows), mfe, mae)
+
+
+def _follow(
+    panel: Panel,
+    entries: Floats,
+    sigma: Floats,
+    begin: int,
+    barrier: TripleBarrier,
+    side: Literal[1, -1],
+    walls: Floats,
+    ended: Outcomes,
+) -> None:
+    """Write the outcomes of the strip that starts at row ``begin``."""
+    from nightfold.labels.kernel import UNBOUND
     from nightfold.labels.touch import TIE_NEARER, Bars, Found, Walls, first_touch
 
-    entry, rows = entry_price(panel, barrier), panel.size
+    strip = slice(begin, begin + STRIP)
+    entry = entries[strip]
     above, below = (barrier.upper, barrier.lower)[::side]
-    upper = _barrier_price(entry, sigma, above * barrier.width)
-    lower = _barrier_price(entry, sigma, -below * barrier.width)
-    met, decided, tie = np.empty(rows, np.int8), np.empty(rows, np.int64), np.empty(rows, np.bool_)
-    found = Found(met, decided, tie, np.empty(rows), *np.empty((2, rows * extremes)))
+    upper, lower = walls[:, : entry.size]
+    _place(sigma[strip], above * barrier.width, entry, upper)
+    _place(sigma[strip], -below * barrier.width, entry, lower)
+    found = Found(
+        ended.side[strip],
+        ended.decided[strip],
+        ended.tie[strip],
+        ended.log_return[strip],
+        ended.mfe[strip],
+        ended.mae[strip],
+    )
     bars = Bars(panel.open, panel.high, panel.low, panel.close, panel.last)
-    tie_rule = TIE_NEARER if barrier.tie == "nearer_open" else -side
-    first_touch(bars, Walls(entry, upper, lower), barrier.horizon, tie_rule, extremes, found)
-    for ratio in (found.gain, found.best, found.worst):
-        np.log(ratio, out=ratio)
-    return Outcomes(upper, lower, *found)
+    tie_rule, extremes = TIE_NEARER if barrier.tie == "nearer_open" else -side, bool(ended.mfe.size)
+    first_touch(bars, Walls(entry, upper, lower), begin, barrier.horizon, tie_rule, extremes, found)
+    leave = found.leave
+    if extremes:
+        np.maximum(found.best, leave, out=found.best)
+        np.minimum(found.worst, leave, out=found.worst)
+    for price in (leave, found.best, found.worst)[: 3 if extremes else 1]:
+        np.divide(price, entry, out=price)
+        np.log(price, out=price)
+    if ended.upper.size:
+        unbound = found.decided == UNBOUND
+        ended.upper[strip], ended.lower[strip] = np.where(unbound, np.nan, (upper, lower))
 
 
-def _barrier_price(entry: Floats, sigma: Floats, multiplier: float) -> Floats:
-    price = sigma * multiplier
+def _place(sigma: Floats, multiplier: float, entry: Floats, into: Floats) -> None:
+    """Write prices of a barrier."""
     with np.errstate(over="ignore"):
-        np.exp(price, out=price)
-        price *= entry
-    return price
+        np.multiply(sigma, multiplier, out=into)
+        np.exp(into, out=into)
+        np.multiply(into, entry, out=into)
 
 
 def outcome_columns(panel: Panel, ended: Outcomes, barrier: TripleBarrier, names: Iterable[str]) -> list[pl.Series]:
     """Bring outcomes into columns of the given names, with nulls for the unknown."""
-    known = pl.Series(ended.decided >= 0)
+    known = ended.decided >= 0
     columns = {
-        "label": lambda: _masked(pl.Series(_label(ended, barrier)), known),
+        "label": lambda: nullable(_label(ended, barrier), known),
         "label_end": lambda: panel.close_time(ended.decided),
         "touch": lambda: _masked(_TOUCHES.gather(pl.Series((ended.side + 1).view(np.uint8))), known),
         "tie": lambda: _masked(pl.Series(ended.tie), known),
-        "log_return": lambda: pl.Series(ended.log_return, nan_to_null=True),
-        "mfe": lambda: pl.Series(ended.mfe, nan_to_null=True),
-        "mae": lambda: pl.Series(ended.mae, nan_to_null=True),
+        "log_return": lambda: nullable(ended.log_return, known),
+        "mfe": lambda: nullable(ended.mfe, known),
+        "mae": lambda: nullable(ended.mae, known),
         "upper_barrier": lambda: pl.Series(ended.upper, nan_to_null=True),
         "lower_barrier": lambda: pl.Series(ended.lower, nan_to_null=True),
     }
     return [columns[name]().alias(name) for name in names]
 
 
-def _masked(column: pl.Series, known: pl.Series) -> pl.Series:
-    return pl.select(pl.when(known).then(column)).to_series()
+def _masked(column: pl.Series, known: Flags) -> pl.Series:
+    return pl.select(pl.when(pl.Series(known)).then(column)).to_series()
 
 
 def _label(ended: Outcomes, barrier: TripleBarrier) -> Sides:

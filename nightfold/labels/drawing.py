@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 from nightfold.tearsheet.axis import Axis
 
@@ -11,6 +12,8 @@ BLUE, GREEN, RED, AMBER = "#3554d1", "#0f8b8d", "#c2410c", "#b7791f"
 
 _MARGIN = (58.0, 30.0, 26.0, 26.0)
 _HEADING = 48.0
+_LINE = 17.0
+_MARK = "simulated market"
 
 Point = tuple[float, float]
 
@@ -93,21 +96,32 @@ def picture(size: Point, title: str, caption: str, layers: Sequence[str], *, is_
     title
         The heading, also read aloud.
     caption
-        What is what, under the heading.
+        What is what, under the heading; both are broken into lines where they are too long.
     layers
         What was drawn.
     is_simulated
         Write *simulated market* on it.
     """
-    width, height = size[0], size[1] + _HEADING
-    heading = text(16, 22, title, INK, size=15) + text(16, 41, caption, SOFT)
-    mark = text(width - 16, 22, "simulated market", INK, "end") if is_simulated else ""
+    titles = _lines(title, size[0] - (125 if is_simulated else 0), 8.4)
+    captions = _lines(caption, size[0], 6.4)
+    more = _LINE * (len(titles) + len(captions) - 2)
+    width, height = size[0], size[1] + _HEADING + more
+    heading = [text(16, 22 + _LINE * line, words, INK, size=15) for line, words in enumerate(titles)]
+    under = 24 + _LINE * len(titles)
+    heading += [text(16, under + _LINE * line, words, SOFT) for line, words in enumerate(captions)]
+    mark = text(width - 16, 22, _MARK, INK, "end") if is_simulated else ""
+    moved = f'<g transform="translate(0 {_number(more)})">{"".join(layers)}</g>' if more else "".join(layers)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_number(width)} {_number(height)}" '
         f'width="{_number(width)}" height="{_number(height)}" role="img" font-family="system-ui, sans-serif" '
         f'font-size="12"><title>{escape(title)}</title><rect width="100%" height="100%" fill="{PAPER}"/>'
-        f"{heading}{mark}{''.join(layers)}</svg>\n"
+        f"{''.join(heading)}{mark}{moved}</svg>\n"
     )
+
+
+def _lines(words: str, width: float, letter: float) -> list[str]:
+    """Break words into lines that fit between the margins, at so many pixels a letter."""
+    return wrap(words, max(int((width - 32) / letter), 20)) or [""]
 
 
 def text(x: float, y: float, words: str, color: str, anchor: str = "start", size: int | None = None) -> str:

@@ -81,7 +81,8 @@ def judge(
     for begin in range(window.first, window.entry.size, BLOCK):
         end = min(begin + BLOCK, window.entry.size)
         entry, sigma, bars_left = window.entry[begin:end], window.sigma[begin:end], window.bars_left[begin:end]
-        top[: end - begin], bottom[: end - begin] = entry + upper * sigma, entry - lower * sigma
+        for place in range(end - begin):
+            top[place], bottom[place] = entry[place] + upper * sigma[place], entry[place] - lower * sigma[place]
         first_at_or_above(window.highs[begin + 1 :], top[: end - begin], horizon, rise)
         first_at_or_below(window.lows[begin + 1 :], bottom[: end - begin], horizon, fall)
         for place in range(end - begin):
@@ -109,12 +110,10 @@ def judge(
             bar = row + int(life)
             side, opened, leave = window.side[row], window.opens[bar], window.closes[bar]
             at_top, at_bottom = rise[place] == life, fall[place] == life
-            if at_top and at_bottom:
-                at_top = nearer_top(opened, top[place], bottom[place]) if nearer_open else side < 0
-            if at_top:
-                leave = max(top[place], opened)
-            elif at_bottom:
-                leave = min(bottom[place], opened)
+            rises = nearer_top(opened, top[place], bottom[place]) if nearer_open else side < 0
+            falls = at_bottom & (not (at_top & rises))
+            leave = max(top[place], opened) if at_top else leave
+            leave = min(bottom[place], opened) if falls else leave
             bars += bar - row
             profit += side * (leave - entry[place]) - cost
     return known, above, under, ties, thin, bars, profit
@@ -130,20 +129,41 @@ def nearer_top(opened: float, top: float, bottom: float) -> bool:
 def first_at_or_above(values: Floats, levels: Floats, horizon: int, bars: Floats) -> None:
     """Write after how many bars each row of a block reaches its level; infinity if not within ``horizon``.
 
-    ``values`` begin one bar after the block's first row.
+    ``values`` begin one bar after the block's first row. Bars are asked from the last back, four at once, so that a
+    level is read once for all of them; one at a time where the values end within the horizon.
     """
     bars[:] = np.inf
-    for step in range(min(horizon, values.size)):
-        ahead = values[step:]
+    left = min(horizon, values.size)
+    while left >= 4 and values.size - left + 1 >= levels.size:
+        fourth, third, second, first = values[left - 1 :], values[left - 2 :], values[left - 3 :], values[left - 4 :]
+        for place in range(levels.size):
+            level, after = levels[place], bars[place]
+            after = left if fourth[place] >= level else after
+            after = left - 1.0 if third[place] >= level else after
+            after = left - 2.0 if second[place] >= level else after
+            bars[place] = left - 3.0 if first[place] >= level else after
+        left -= 4
+    for step in range(left, 0, -1):
+        ahead = values[step - 1 :]
         for place in range(min(levels.size, ahead.size)):
-            bars[place] = min(bars[place], step + 1.0 if ahead[place] >= levels[place] else np.inf)
+            bars[place] = step if ahead[place] >= levels[place] else bars[place]
 
 
 @njit(cache=True)
 def first_at_or_below(values: Floats, levels: Floats, horizon: int, bars: Floats) -> None:
     """Write what `first_at_or_above` does, for levels below."""
     bars[:] = np.inf
-    for step in range(min(horizon, values.size)):
-        ahead = values[step:]
+    left = min(horizon, values.size)
+    while left >= 4 and values.size - left + 1 >= levels.size:
+        fourth, third, second, first = values[left - 1 :], values[left - 2 :], values[left - 3 :], values[left - 4 :]
+        for place in range(levels.size):
+            level, after = levels[place], bars[place]
+            after = left if fourth[place] <= level else after
+            after = left - 1.0 if third[place] <= level else after
+            after = left - 2.0 if second[place] <= level else after
+            bars[place] = left - 3.0 if first[place] <= level else after
+        left -= 4
+    for step in range(left, 0, -1):
+        ahead = values[step - 1 :]
         for place in range(min(levels.size, ahead.size)):
-            bars[place] = min(bars[place], step + 1.0 if ahead[place] <= levels[place] else np.inf)
+            bars[place] = step if ahead[place] <= levels[place] else bars[place]

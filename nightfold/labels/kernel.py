@@ -10,6 +10,8 @@ from numba import njit
 
 from nightfold.labels.panel import Floats, Rows
 
+OPEN, UNBOUND = -1, -2
+"""Deciding row of a label that is not known yet, or that has no barriers."""
 PART = 1024
 """Rows summed side by side, so that they stay in the processor's cache."""
 
@@ -53,12 +55,12 @@ def root_mean_square(moves: Floats, first: Rows, window: int) -> Floats:
 
 
 @njit(cache=True)
-def alive_until(decided: Rows, last: Rows, barrier: Floats) -> Rows:
-    """Last bar at which the label of each row is alive; the row itself where it has no ``barrier``."""
+def alive_until(decided: Rows, last: Rows) -> Rows:
+    """Last bar at which the label of each row is alive: of its stretch where still open, the row itself if unbound."""
     until = np.empty(decided.size, np.int64)
     for row in range(decided.size):
-        still_open = row if np.isnan(barrier[row]) else last[row]
-        until[row] = decided[row] if decided[row] >= 0 else still_open
+        undecided = last[row] if decided[row] == OPEN else row
+        until[row] = decided[row] if decided[row] >= 0 else undecided
     return until
 
 

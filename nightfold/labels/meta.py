@@ -60,7 +60,8 @@ def meta_labels(
     placed = _placed(panel.key, sides)
     sigma = panel_volatility(panel, barrier)
     long, short = (
-        outcome_columns(panel, outcomes(panel, sigma, barrier, way, extremes=False), barrier, _FOUND) for way in _WAYS
+        outcome_columns(panel, outcomes(panel, sigma, [barrier], way, extremes=False)[0], barrier, _FOUND)
+        for way in _WAYS
     )
     side = pl.col("side")
     chosen = [

@@ -50,7 +50,15 @@ class Panel:
         """Time at which the bars in ``rows`` close; null for a negative row."""
         if self.size == 0:
             return pl.Series(dtype=TIME)
-        return pl.Series(self.closed.take(rows, mode="wrap")).cast(TIME).set(pl.Series(rows < 0), None)
+        return nullable(self.closed.take(rows, mode="wrap"), rows >= 0).cast(TIME)
+
+
+def nullable(values: Floats | Rows | Sides, known: Flags) -> pl.Series:
+    """Make a column of values as they lie in memory, without a copy, and of bits that say which are known."""
+    import pyarrow as pa
+
+    buffers = [pa.py_buffer(np.packbits(known, bitorder="little")), pa.py_buffer(values)]
+    return pl.Series(pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, buffers))
 
 
 def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
@@ -67,7 +75,8 @@ def read_panel(bars: pl.DataFrame, interval: str | None = None) -> Panel:
     ------
     BarsError
         With every fault: absent columns; columns of the wrong type; symbols or times that are null, prices that are
-        null, not finite or not above 0; repeated bars; bars closer together than ``interval``.
+        null, not finite or not above 0; a high under the low or the close, a low over the close; repeated bars; bars
+        closer together than ``interval``. An open may lie beyond both: a label that is decided there exits at it.
     """
     require_columns(bars, (*KEY, *PRICES))
     _refuse(_wrong_types(bars))
@@ -148,11 +157,16 @@ def _impossible(prices: Mapping[str, Floats]) -> list[str]:
     from nightfold.labels import kernel
 
     found = {name: kernel.count_outside(values, LEAST_PRICE, MOST_PRICE) for name, values in prices.items()}
+    high, low, close = prices["high"], prices["low"], prices["close"]
+    disorder = {
+        "high: {} values are under the low or the close": np.count_nonzero((high < low) | (high < close)),
+        "low: {} values are over the close": np.count_nonzero(low > close),
+    }
     return [
         f"{name}: {count} values are null, not finite or not above 0 (from {LEAST_PRICE:g} to {MOST_PRICE:g})"
         for name, count in found.items()
         if count
-    ]
+    ] + [fault.format(count) for fault, count in disorder.items() if count]
 
 
 def _too_close(steps: Rows, step: int) -> list[str]:

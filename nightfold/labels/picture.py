@@ -14,7 +14,8 @@ from nightfold.tearsheet.axis import Axis, linear_axis
 _TOUCHES = {"upper": GREEN, "lower": RED, "vertical": AMBER}
 _EXAMPLES = 2
 _LEAD = 5
-_SIZE = (320.0, 210.0)
+_SIZE = (260.0, 180.0)
+"""Two side by side fit into the column that the UI leaves for a picture."""
 _CAPTION = "dashed: barriers · blue: bars to the decision · large dot: exit"
 
 
@@ -50,12 +51,12 @@ def label_picture(
     """
     rows = _rows(labels, label_set, horizon)
     drawn: list[str] = []
-    for column, touch in enumerate(_TOUCHES):
+    for row, touch in enumerate(_TOUCHES):
         of_touch = rows.filter(pl.col("touch") == touch)
-        for row in range(min(_EXAMPLES, of_touch.height)):
-            example = of_touch.row((row + 1) * of_touch.height // (_EXAMPLES + 1), named=True)
+        for column in range(min(_EXAMPLES, of_touch.height)):
+            example = of_touch.row((column + 1) * of_touch.height // (_EXAMPLES + 1), named=True)
             drawn += _window(bars, example, label_set, interval, (row, column))
-    size = (len(_TOUCHES) * _SIZE[0], _EXAMPLES * _SIZE[1])
+    size = (_EXAMPLES * _SIZE[0], len(_TOUCHES) * _SIZE[1])
     return picture(size, title, _CAPTION, drawn, is_simulated=is_simulated)
 
 

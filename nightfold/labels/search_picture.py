@@ -9,11 +9,12 @@ from nightfold.labels.drawing import BLUE, FAINT, GREEN, RED, SOFT, cell, pictur
 from nightfold.tearsheet import number
 from nightfold.tearsheet.axis import linear_axis
 
-_SIZE = (480.0, 190.0)
+_SIZE = (260.0, 180.0)
+"""Two side by side fit into the column that the UI leaves for a picture."""
 _BPS = 1e4
 _CAPTION = (
-    "dots: feasible trials, blue with enough entropy · green: best so far, and the front · "
-    "red ring: chosen · grey ring: fixed barriers"
+    "height: basis points per bar · dots: feasible trials, blue with enough entropy · green: best so far, and the "
+    "front · red ring: chosen · grey ring: fixed barriers"
 )
 
 
@@ -53,12 +54,12 @@ def _charts(search: BarrierSearch, horizon: str, least_entropy: float, row: int)
     feasible, fixed = (frame.with_columns(in_bps) for frame in (search.trials.filter("feasible"), search.fixed))
     gains = [0.0, *feasible[gain], *fixed[gain]]
     value = linear_axis(min(gains), max(gains), number.tick_ratio, 4)
-    count = linear_axis(0, max(search.trials.height, 1), number.tick_count)
-    entropy = linear_axis(min(least_entropy, *feasible[spread], *fixed[spread], 1.0), 1.0, number.tick_ratio)
+    count = linear_axis(0, max(search.trials.height, 1), number.tick_count, 4)
+    entropy = linear_axis(min(least_entropy, *feasible[spread], *fixed[spread], 1.0), 1.0, number.tick_ratio, 4)
     left, right = (cell(row, column, _SIZE, (x, value)) for column, x in enumerate((count, entropy)))
 
-    yield left.frame(f"{horizon}: basis points per bar, by trial")
-    yield right.frame(f"{horizon}: basis points per bar, by entropy")
+    yield left.frame(f"{horizon}: by trial")
+    yield right.frame(f"{horizon}: by entropy")
     if search.tried.is_empty():
         yield left.note("history too short")
         return

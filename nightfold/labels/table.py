@@ -11,13 +11,14 @@ from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.labels.barrier import (
     TOUCH,
     BarrierRule,
+    Outcomes,
     TripleBarrier,
     entry_price,
     outcome_columns,
     outcomes,
     panel_volatility,
 )
-from nightfold.labels.panel import Floats, Panel, bar_step, read_panel
+from nightfold.labels.panel import Panel, bar_step, read_panel
 from nightfold.labels.search_spec import BarrierSearchSpec
 from nightfold.labels.target import forward_columns, next_columns
 from nightfold.labels.weight import stored_weights
@@ -42,7 +43,7 @@ class LabelSet(BarrierRule):
 
     name: str = Field(default="labels", pattern=r"^[a-z][a-z0-9_]*$")
     """Name of the asset."""
-    horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20], min_length=1)
+    horizons: list[PositiveInt] = Field(default=[5, 10, 15, 20, 288], min_length=1)
     """Bars to the vertical barrier, ascending."""
     dead_zone: NonNegativeFloat = 0.3
     """A forward return up to this many widths has the direction 0; .3 makes three classes of about equal size."""
@@ -140,42 +141,45 @@ def label_table(
         columns.append(pl.Series("volatility", sigma, nan_to_null=True))
     if not set(NEXT).isdisjoint(targets):
         columns += (column for column in next_columns(panel) if column.name in targets)
-    for horizon in label_set.horizons:
-        barrier = label_set.barrier(horizon)
-        if params is not None:
-            found = params.row(by_predicate=pl.col("horizon") == horizon, named=True)
-            changed = {"upper": found["upper"], "lower": found["lower"], "horizon": found["holding_bars"]}
-            barrier = barrier.model_copy(update=changed)
-            columns += _in_force(horizon, barrier, is_fallback=found["fallback"])
-        columns += _columns_at(panel, sigma, horizon, barrier, label_set.dead_zone, targets)
+    in_force = [_in_force(label_set, horizon, params) for horizon in label_set.horizons]
+    barriers = [barrier for barrier, _ in in_force]
+    followed = not {*BARRIER, *WEIGHT}.isdisjoint(targets)
+    extremes = "mfe" in targets or "mae" in targets
+    ends = outcomes(panel, sigma, barriers, extremes=extremes) if followed else [None] * len(barriers)
+    for horizon, (barrier, shown), ended in zip(label_set.horizons, in_force, ends, strict=True):
+        columns += shown
+        found = _outcome_columns(panel, ended, barrier, targets) if ended else []
+        if not set(FORWARD).isdisjoint(targets):
+            found += forward_columns(panel, entry_price(panel, barrier), sigma, horizon, label_set.dead_zone)
+        columns += (column.alias(f"{column.name}_{horizon}") for column in found if column.name in targets)
     return panel.key.with_columns(columns)
 
 
-def _in_force(horizon: int, barrier: TripleBarrier, *, is_fallback: bool) -> list[pl.Expr]:
+def _in_force(label_set: LabelSet, horizon: int, params: pl.DataFrame | None) -> tuple[TripleBarrier, list[pl.Expr]]:
+    """Barriers of one horizon, and the columns that say which a search has put in force."""
+    fixed = label_set.barrier(horizon)
+    if params is None:
+        return fixed, []
+    found = params.row(by_predicate=pl.col("horizon") == horizon, named=True)
+    changed = {"upper": found["upper"], "lower": found["lower"], "horizon": found["holding_bars"]}
+    barrier = fixed.model_copy(update=changed)
     values = {
         "upper": pl.lit(barrier.upper * barrier.width),
         "lower": pl.lit(barrier.lower * barrier.width),
         "holding": pl.lit(barrier.horizon, pl.Int64),
-        "fallback": pl.lit(is_fallback),
+        "fallback": pl.lit(found["fallback"]),
     }
-    return [value.alias(f"{name}_{horizon}") for name, value in values.items()]
+    return barrier, [value.alias(f"{name}_{horizon}") for name, value in values.items()]
 
 
-def _columns_at(
-    panel: Panel, sigma: Floats, horizon: int, barrier: TripleBarrier, dead_zone: float, targets: Collection[str]
+def _outcome_columns(
+    panel: Panel, ended: Outcomes, barrier: TripleBarrier, targets: Collection[str]
 ) -> list[pl.Series]:
-    columns: list[pl.Series] = []
-    wanted = [name for name in BARRIER if name in targets]
-    weighted = any(name in targets for name in WEIGHT)
-    if wanted or weighted:
-        ended = outcomes(panel, sigma, barrier, extremes="mfe" in targets or "mae" in targets)
-        columns += outcome_columns(panel, ended, barrier, wanted)
-        if weighted:
-            weights = zip(WEIGHT, stored_weights(panel, ended, barrier.horizon), strict=True)
-            columns += [pl.Series(name, values, nan_to_null=True) for name, values in weights]
-    if any(name in targets for name in FORWARD):
-        columns += forward_columns(panel, entry_price(panel, barrier), sigma, horizon, dead_zone)
-    return [column.alias(f"{column.name}_{horizon}") for column in columns if column.name in targets]
+    columns = outcome_columns(panel, ended, barrier, [name for name in BARRIER if name in targets])
+    if not set(WEIGHT).isdisjoint(targets):
+        weights = zip(WEIGHT, stored_weights(panel, ended, barrier.horizon), strict=True)
+        columns += [pl.Series(name, values, nan_to_null=True) for name, values in weights]
+    return columns
 
 
 def label_columns(label_set: LabelSet) -> Table:

@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 import polars as pl
 
-from nightfold.labels.panel import Floats, Panel
+from nightfold.labels.panel import Floats, Panel, nullable
 
 
 def next_columns(panel: Panel) -> list[pl.Series]:
@@ -35,5 +35,5 @@ def forward_columns(panel: Panel, entry: Floats, sigma: Floats, horizon: int, de
     return [
         pl.Series("forward_log_return", log_return, nan_to_null=True),
         panel.close_time(target).alias("forward_end"),
-        pl.Series("direction", direction).set(pl.Series(np.isnan(log_return) | np.isnan(edge)), None),
+        nullable(direction, ~(np.isnan(log_return) | np.isnan(edge))).alias("direction"),
     ]

@@ -6,10 +6,11 @@ from nightfold.labels.account import KEPT
 from nightfold.labels.drawing import BLUE, FAINT, INK, RED, SOFT, cell, picture, text
 from nightfold.tearsheet.axis import Axis, linear_axis
 
-_WIDTH = 430.0
+_WIDTH = 260.0
 _STEP = 30.0
 _ROOM = 70.0
-_PER_ROW = 3
+_PER_ROW = 2
+"""So many fit into the column that the UI leaves for a picture."""
 
 
 def waterfall_svg(accounts: pl.DataFrame, title: str, *, is_simulated: bool) -> str:
@@ -51,7 +52,7 @@ def _chart(symbol: str, rows: dict[str, int], reasons: list[str], place: tuple[i
         steps.append((reason, left - rows[reason], left, RED))
         left -= rows[reason]
     steps.append(("trained on", 0, left, BLUE))
-    x = linear_axis(0.0, float(max(bars, 1)), lambda value, _: f"{value:,.0f}", 4)
+    x = linear_axis(0.0, float(max(bars, 1)), lambda value, _: f"{value:,.0f}", 2)
     here = cell(*place, (_WIDTH, height), (x, Axis(0.0, 1.0, [])))
     drawn = [here.frame(symbol)]
     for number, (name, low, high, color) in enumerate(steps):

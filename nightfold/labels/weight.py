@@ -61,7 +61,7 @@ def stored_weights(panel: Panel, ended: Outcomes, horizon: int) -> tuple[Floats,
     from nightfold.labels import kernel
 
     start = np.arange(1, panel.size + 1)
-    until = kernel.alive_until(ended.decided, panel.last, ended.upper)
+    until = kernel.alive_until(ended.decided, panel.last)
     count = kernel.concurrency(start, until, panel.size)
     uniqueness = kernel.mean_share(start, ended.decided, count, horizon)
     weight = kernel.attribution(start, ended.decided, count, panel.moves, horizon)

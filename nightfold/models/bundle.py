@@ -12,8 +12,9 @@ import polars as pl
 
 from nightfold.errors import ConfigError, SchemaError
 from nightfold.models.catalog import find_model
-from nightfold.models.contract import Model, ModelError, Probabilities, corrected
-from nightfold.models.dataset import CLASSES
+from nightfold.models.contract import Model, ModelError, Prediction, corrected
+from nightfold.models.dataset import Features
+from nightfold.models.objective import Objective
 from nightfold.models.train import Trained
 from nightfold.schema import KEY
 from nightfold.spec import Spec
@@ -24,7 +25,7 @@ MANIFEST = "bundle.json"
 class Manifest(Spec):
     """Everything known of a bundle, without times or places: equal training gives equal bytes."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: str
     """Name in the catalog."""
     spec: dict[str, Any]
@@ -34,14 +35,14 @@ class Manifest(Spec):
     """Columns a forecast needs, in this order."""
     dtype: Literal["Float32"] = "Float32"
     """Type of every feature column."""
-    classes: tuple[Literal[-1], Literal[0], Literal[1]] = CLASSES
-    """Labels in the order of the probability columns."""
+    objective: Objective
+    """What is forecast; its classes are the labels in the order of the probability columns."""
     horizons: list[int]
     """Bars ahead; one model each."""
     rounds: dict[int, int | None]
     """Boosting rounds or epochs in force, per horizon."""
-    corrections: dict[int, tuple[float, float, float]]
-    """What the probabilities of down, flat, up are scaled by, per horizon."""
+    corrections: dict[int, tuple[float, ...]]
+    """What the probabilities of the classes are scaled by, per horizon; empty where values are forecast."""
     datasets: dict[int, str]
     """Fingerprint of the rows behind each model."""
     metrics: dict[int, dict[str, float | None]]
@@ -80,7 +81,19 @@ class Bundle:
         """Bars ahead, ascending."""
         return tuple(self.manifest.horizons)
 
-    def predict(self, frame: pl.DataFrame, horizon: int) -> Probabilities:
+    @property
+    def window(self) -> int | None:
+        """Bars each forecast looks at; None where it looks at one row."""
+        return next(iter(self.models.values())).window
+
+    def predict_features(self, features: Features, horizon: int) -> Prediction:
+        """Forecast rows or windows whose columns are known to be those of `names`."""
+        if horizon not in self.models:
+            known = ", ".join(map(str, self.horizons))
+            raise ConfigError(f"`horizon` is {horizon}; this bundle has {known}.")
+        return corrected(self.models[horizon].predict(features), self.manifest.corrections[horizon])
+
+    def predict(self, frame: pl.DataFrame, horizon: int) -> Prediction:
         """Forecast the rows of a frame.
 
         Parameters
@@ -93,8 +106,8 @@ class Bundle:
 
         Returns
         -------
-        Probabilities
-            One row per row of the frame: down, flat, up.
+        Prediction
+            One row per row of the frame, with the columns of the objective.
 
         Raises
         ------
@@ -103,13 +116,9 @@ class Bundle:
         SchemaError
             If columns are missing, unknown, misplaced or of another type, or hold null, NaN or infinity.
         """
-        if horizon not in self.models:
-            known = ", ".join(map(str, self.horizons))
-            raise ConfigError(f"`horizon` is {horizon}; this bundle has {known}.")
         features = frame.select(pl.exclude(KEY))
         _check_columns(features, self.names)
-        probabilities = self.models[horizon].predict(features.to_numpy(order="c"))
-        return corrected(probabilities, self.manifest.corrections[horizon])
+        return self.predict_features(features.to_numpy(order="c"), horizon)
 
 
 def save_bundle(folder: Path, trained: Mapping[int, Trained]) -> Bundle:
@@ -143,6 +152,7 @@ def save_bundle(folder: Path, trained: Mapping[int, Trained]) -> Bundle:
         spec=first.spec.model_dump(mode="json"),
         seed=first.model.seed,
         features=list(first.model.names),
+        objective=first.model.objective,
         horizons=list(by_horizon),
         rounds={horizon: item.rounds for horizon, item in by_horizon.items()},
         corrections={horizon: item.correction for horizon, item in by_horizon.items()},
@@ -186,9 +196,12 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _common(trained: Mapping[int, Trained]) -> Trained:
-    kinds = {(item.name, item.spec.fingerprint, item.model.seed, item.model.names) for item in trained.values()}
+    kinds = {
+        (item.name, item.spec.fingerprint, item.model.seed, item.model.names, item.model.objective.fingerprint)
+        for item in trained.values()
+    }
     if len(kinds) != 1:
-        raise ModelError(f"A bundle takes models of one family, spec, seed and feature list; these are {len(kinds)}.")
+        raise ModelError(f"A bundle takes models of one family, spec, seed, feature list and task, not {len(kinds)}.")
     return next(iter(trained.values()))
 
 

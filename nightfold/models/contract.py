@@ -1,22 +1,30 @@
 """What every model keeps to: fit, predict, save and load, with the checks of their doors in one place."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightfold.errors import NightfoldError, SchemaError
-from nightfold.models.dataset import CLASSES, Dataset
+from nightfold.errors import ConfigError, NightfoldError, SchemaError
+from nightfold.models.dataset import Dataset, Features
+from nightfold.models.objective import Objective, Task
+from nightfold.models.shared import Shared
+from nightfold.models.window import Windows
 from nightfold.spec import Spec
 
-Task = Literal["three_class"]
-Probabilities = NDArray[np.float64]
-"""One row per bar, one column per class of `CLASSES`: down, flat, up; rows sum to 1."""
+Prediction = NDArray[np.float64]
+"""One row per bar, one column per entry of `Objective.columns`; quantiles do not fall within a row."""
+Probabilities = Prediction
+"""Of classes: rows sum to 1."""
+
+CARD = "model.json"
+"""File beside what a family writes: spec, seed, features, objective, and digests of the other files."""
 
 PROBABILITY_FLOOR = 1e-6
 """What a class is given that no training row showed: nothing is impossible, and log loss stays finite."""
@@ -41,17 +49,21 @@ S = TypeVar("S", bound=ModelSpec)
 class Capabilities:
     """What a family can do; an experiment that asks for more is refused before anything is fitted."""
 
-    tasks: tuple[Task, ...] = ("three_class",)
+    tasks: tuple[Task, ...]
     inputs: Literal["rows", "windows"] = "rows"
     weights: bool = True
     early_stopping: bool = False
+    extra: str | None = None
+    """The extra of the package that its library comes with, where the core lacks it."""
+    pretrained: bool = False
+    """Whether it comes with knowledge of its own, whose end the user declares."""
 
 
 class Model(ABC, Generic[S]):
-    """A forecaster of three classes.
+    """A forecaster of one objective.
 
-    A family gives four hooks, `_fit`, `_predict`, `_write` and `_read`; what they are handed has been checked. The
-    same spec, seed, rows and machine give the same files, byte for byte.
+    A family gives four hooks, `_fit`, `_predict`, `_write` and `_read`; what they are handed has been checked, and
+    `objective` is set. The same spec, seed, rows, threads and machine give the same files, byte for byte.
 
     Parameters
     ----------
@@ -68,6 +80,9 @@ class Model(ABC, Generic[S]):
     def __init__(self, spec: S, seed: int = 0) -> None:
         self.spec = spec
         self.seed = seed
+        self.objective = Objective()
+        self.shared: Shared | None = None
+        """What fits on the very same rows share; set by a search, which fits many."""
         self._names: tuple[str, ...] | None = None
 
     @property
@@ -82,6 +97,11 @@ class Model(ABC, Generic[S]):
         if self._names is None:
             raise UnfittedError(f"This {type(self).__name__} has not been fitted; call `fit`, or `load` a saved one.")
         return self._names
+
+    @property
+    def window(self) -> int | None:
+        """Bars of the window each forecast looks at; None where it looks at one row."""
+        return None
 
     @property
     def rounds(self) -> int | None:
@@ -99,7 +119,7 @@ class Model(ABC, Generic[S]):
         Parameters
         ----------
         train
-            Rows to learn from; those of weight 0 are left out.
+            Rows to learn from, and the objective; rows of weight 0 are left out.
         validation
             Later rows with the same features, for early stopping where the family has it; never learnt from.
 
@@ -115,24 +135,26 @@ class Model(ABC, Generic[S]):
         """
         rows = _weighted(train, "train")
         checks = None if validation is None else _weighted(validation, "validation")
-        if checks is not None and checks.names != rows.names:
-            raise SchemaError("`validation` has other features than `train`, or has them in another order.")
+        if checks is not None and (checks.names, checks.objective) != (rows.names, rows.objective):
+            raise SchemaError("`validation` has other features than `train`, in another order, or another objective.")
+        self._check_window(rows.features)
+        self._names, self.objective = None, rows.objective
         self._fit(rows, checks)
         self._names = rows.names
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> Probabilities:
+    def predict(self, features: Features) -> Prediction:
         """Forecast rows; the model stays as it is and each row is forecast by itself.
 
         Parameters
         ----------
         features
-            One row per bar, columns in the order of `names`, finite.
+            One row per bar, columns in the order of `names`, finite; or windows of as many bars as the model has.
 
         Returns
         -------
-        Probabilities
-            One row per bar: down, flat, up.
+        Prediction
+            One row per bar, with the columns of the objective; quantiles that cross are rearranged.
 
         Raises
         ------
@@ -141,19 +163,32 @@ class Model(ABC, Generic[S]):
         SchemaError
             If the number of columns differs or a value is NaN or infinite.
         """
-        rows = np.ascontiguousarray(features, dtype=np.float32)
-        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+        rows = features if isinstance(features, Windows) else np.ascontiguousarray(features, dtype=np.float32)
+        if rows.shape[-1] != len(self.names) or (isinstance(rows, np.ndarray) and rows.ndim != 2):
             raise SchemaError(f"Features have shape {rows.shape}; rows of {len(self.names)} columns are needed.")
-        if not np.isfinite(rows).all():
+        if isinstance(rows, np.ndarray) and not np.isfinite(rows).all():
             raise SchemaError("Features hold NaN or infinity; leave such rows out, their forecast is unknown.")
-        return self._predict(rows) if len(rows) else np.empty((0, len(CLASSES)))
+        self._check_window(rows)
+        if not len(rows):
+            return np.empty((0, len(self.objective.columns)))
+        forecast = self._predict(rows)
+        return np.sort(forecast, axis=1) if self.objective.task == "quantile" else forecast
+
+    def _check_window(self, features: Features) -> None:
+        found = features.length if isinstance(features, Windows) else None
+        if found != self.window:
+            wanted, given = (f"windows of {n} bars" if n else "rows" for n in (self.window, found))
+            raise SchemaError(f"{type(self).__name__} takes {wanted}; it was given {given}.")
 
     def save(self, folder: Path) -> None:
         """Write the fitted model into a folder, in files that are the same for the same model."""
-        card = {"spec": self.spec.model_dump(mode="json"), "seed": self.seed, "features": list(self.names)}
+        card: dict[str, Any] = {"spec": self.spec.model_dump(mode="json"), "seed": self.seed}
+        card["features"] = list(self.names)
+        card["objective"] = self.objective.model_dump(mode="json")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
         self._write(folder)
+        card["files"] = _file_digests(folder)
+        (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -162,11 +197,14 @@ class Model(ABC, Generic[S]):
         Raises
         ------
         ModelError
-            If the folder holds no whole model of this family.
+            If the folder holds no whole model of this family: what a library would make of a damaged file is not tried.
         """
         try:
-            card = json.loads((folder / "model.json").read_text())
+            card = json.loads((folder / CARD).read_text())
+            if card["files"] != _file_digests(folder):
+                raise ModelError("its files are not those that were saved")
             model = cls(cls.spec_type.model_validate(card["spec"]), card["seed"])  # type: ignore[arg-type]
+            model.objective = Objective.model_validate(card["objective"])
             model._read(folder)
             model._names = tuple(card["features"])
         except (OSError, ValueError, KeyError) as error:
@@ -175,11 +213,11 @@ class Model(ABC, Generic[S]):
 
     @abstractmethod
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
-        """Learn from rows whose weights are positive with mean 1; keep the result only when it is whole."""
+        """Learn from rows whose weights are positive with mean 1."""
 
     @abstractmethod
-    def _predict(self, features: NDArray[np.float32]) -> Probabilities:
-        """Forecast one or more finite rows."""
+    def _predict(self, features: Any) -> Prediction:
+        """Forecast one or more finite rows, or windows where `window` is set."""
 
     @abstractmethod
     def _write(self, folder: Path) -> None:
@@ -190,6 +228,11 @@ class Model(ABC, Generic[S]):
         """Read what was learnt."""
 
 
+def _file_digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CARD)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
 def softmax(scores: NDArray[np.float64]) -> Probabilities:
     """Turn scores (rows, classes) into probabilities that sum to 1 in each row."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -198,14 +241,14 @@ def softmax(scores: NDArray[np.float64]) -> Probabilities:
 
 def class_prior(rows: Dataset) -> NDArray[np.float64]:
     """Weighted share of each class, none under `PROBABILITY_FLOOR`, summing to 1."""
-    shares = np.bincount(rows.codes, rows.weight, minlength=len(CLASSES)) / rows.weight.sum()
+    shares = np.bincount(rows.codes, rows.weight, minlength=len(rows.objective.classes)) / rows.weight.sum()
     floored = np.maximum(shares, PROBABILITY_FLOOR)
     return np.asarray(floored / floored.sum())
 
 
 def class_shares(rows: Dataset) -> NDArray[np.float64]:
     """Share of each class with every row of positive weight counted once, none under `PROBABILITY_FLOOR`."""
-    return class_prior(Dataset(rows.features[:, :0], (), rows.label, (rows.weight > 0).astype(np.float64)))
+    return class_prior(replace(rows, weight=(rows.weight > 0).astype(np.float64)))
 
 
 def corrected(probabilities: Probabilities, correction: Sequence[float]) -> Probabilities:
@@ -216,13 +259,15 @@ def corrected(probabilities: Probabilities, correction: Sequence[float]) -> Prob
     probabilities
         Of a model that was fitted on weighted rows.
     correction
-        Per class, `class_shares` over `class_prior` of those rows.
+        Per class, `class_shares` over `class_prior` of those rows; without any, forecasts stay as they are.
 
     References
     ----------
     Saerens, Latinne and Decaestecker (2002), Adjusting the outputs of a classifier to new a priori probabilities,
     *Neural Computation* 14, eq. 2.4.
     """
+    if not correction:
+        return probabilities
     scaled = probabilities * np.asarray(correction)
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
 
@@ -232,4 +277,16 @@ def _weighted(rows: Dataset, part: str) -> Dataset:
     if not counted.any():
         raise SchemaError(f"`{part}` has {len(rows)} rows and none with a weight over 0; at least one is needed.")
     kept = rows if counted.all() else rows.take(counted)
-    return Dataset(kept.features, kept.names, kept.label, kept.weight / kept.weight.mean())
+    return replace(kept, weight=kept.weight / kept.weight.mean())
+
+
+def require_task(name: str, capabilities: Capabilities, task: Task) -> None:
+    """Refuse a task that a family lacks.
+
+    Raises
+    ------
+    ConfigError
+        With the tasks it has.
+    """
+    if task not in capabilities.tasks:
+        raise ConfigError(f"model `{name}` does not forecast the task {task}; it has {', '.join(capabilities.tasks)}.")

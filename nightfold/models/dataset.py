@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from nightfold.errors import SchemaError
+from nightfold.models.objective import Objective
+from nightfold.models.window import Windows
 
-CLASSES: tuple[Literal[-1], Literal[0], Literal[1]] = (-1, 0, 1)
-"""Labels in the order of probability columns: lower barrier first, neither, upper barrier first."""
+THREE_CLASSES = Objective()
+Features = NDArray[np.float32] | Windows
+"""A table of rows and columns, or a window of consecutive rows for each labelled bar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,14 +25,16 @@ class Dataset:
     Parameters
     ----------
     features
-        One row per labelled bar, one column per name; kept as C-contiguous float32.
+        One row per labelled bar, one column per name, kept as C-contiguous float32; or `Windows` that end there.
     names
         Feature names in column order, each once.
     label
-        -1, 0 or +1 per row.
+        One per row: a class of the objective, kept as int8, or a finite value, kept as float64.
     weight
         How much a row counts, 0 or more; a row of weight 0 is as good as absent. Models look at ratios only, so the
         scale is free; a split hands them out with mean 1.
+    objective
+        What is to be forecast.
 
     Raises
     ------
@@ -43,24 +48,36 @@ class Dataset:
     array([-1], dtype=int8)
     """
 
-    features: NDArray[np.float32]
+    features: Features
     names: tuple[str, ...]
-    label: NDArray[np.int8]
+    label: NDArray[Any]
     weight: NDArray[np.float64]
+    objective: Objective = THREE_CLASSES
 
     def __post_init__(self) -> None:
-        features = _as_float32(self.features)
+        features = self.features if isinstance(self.features, Windows) else _as_float32(self.features)
         label, weight = np.asarray(self.label), np.ascontiguousarray(self.weight, dtype=np.float64)
-        faults = [*_shape_faults(features, self.names, label, weight), *_value_faults(features, label, weight)]
+        faults = [
+            *_shape_faults(features, self.names, label, weight),
+            *_value_faults(features, label, weight, self.objective),
+        ]
         if faults:
             raise SchemaError(f"Rows to learn from have faults: {'; '.join(faults)}.")
+        kind = np.int8 if self.objective.classes else np.float64
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "label", np.ascontiguousarray(label, dtype=np.int8))
+        object.__setattr__(self, "label", np.ascontiguousarray(label, dtype=kind))
         object.__setattr__(self, "weight", weight)
 
     @classmethod
-    def from_frame(cls, frame: pl.DataFrame, names: Sequence[str], label: str, weight: str | None = None) -> Self:
+    def from_frame(
+        cls,
+        frame: pl.DataFrame,
+        names: Sequence[str],
+        label: str,
+        weight: str | None = None,
+        objective: Objective | None = None,
+    ) -> Self:
         """Take rows from a frame.
 
         Parameters
@@ -71,6 +88,8 @@ class Dataset:
             Feature columns, in the order the model shall see them.
         label, weight
             Names of the label column and of the weight column; without a weight every row counts 1.
+        objective
+            What is to be forecast; none: three classes.
 
         Raises
         ------
@@ -86,30 +105,35 @@ class Dataset:
             raise SchemaError(f"Rows to learn from hold nulls: {', '.join(nulls)}; drop those rows first.")
         features = frame.select(pl.col(names).cast(pl.Float32)).to_numpy(order="c")
         weights = frame[weight].to_numpy() if weight else np.ones(frame.height)
-        return cls(features, tuple(names), frame[label].to_numpy(), weights)
+        return cls(features, tuple(names), frame[label].to_numpy(), weights, objective or Objective())
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.label)
 
     @property
+    def table(self) -> NDArray[np.float32]:
+        """Features of each labelled bar itself, one row each."""
+        return self.features.newest if isinstance(self.features, Windows) else self.features
+
+    @property
     def codes(self) -> NDArray[np.int8]:
-        """Position of each label in `CLASSES`: 0, 1 or 2."""
-        return self.label + np.int8(1)
+        """Position of each label among the objective's classes: 0, 1, ..."""
+        return self.label - np.int8(self.objective.classes[0])
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of names and all values; equal rows in equal order give equal digits."""
         digest = hashlib.sha256("\n".join((str(len(self)), *self.names)).encode())
         for array in (self.features, self.label, self.weight):
-            digest.update(array.data)
+            digest.update(array.fingerprint.encode() if isinstance(array, Windows) else array.data)
         return digest.hexdigest()[:16]
 
     def take(self, rows: ArrayLike) -> "Dataset":
         """Return some rows, chosen by positions or by a mask; weights keep their values."""
         chosen = np.asarray(rows)
         chosen = chosen if chosen.dtype == bool else chosen.astype(np.int64)
-        return Dataset(self.features[chosen], self.names, self.label[chosen], self.weight[chosen])
+        return replace(self, features=self.features[chosen], label=self.label[chosen], weight=self.weight[chosen])
 
     def join(self, later: "Dataset") -> "Dataset":
         """Return these rows followed by others with the same features.
@@ -121,12 +145,20 @@ class Dataset:
         """
         if self.names != later.names:
             raise SchemaError(f"Rows have different features: {_difference(self.names, later.names)}.")
-        return Dataset(
-            np.concatenate([self.features, later.features]),
-            self.names,
-            np.concatenate([self.label, later.label]),
-            np.concatenate([self.weight, later.weight]),
+        return replace(
+            self,
+            features=_joined(self.features, later.features),
+            label=np.concatenate([self.label, later.label]),
+            weight=np.concatenate([self.weight, later.weight]),
         )
+
+
+def _joined(first: Features, second: Features) -> Features:
+    if isinstance(first, Windows) and isinstance(second, Windows):
+        return first.join(second)
+    if isinstance(first, Windows) or isinstance(second, Windows):
+        raise SchemaError("Rows and windows do not join; both parts of a split come from the same sample.")
+    return np.concatenate([first, second])
 
 
 def _as_float32(features: ArrayLike) -> NDArray[np.float32]:
@@ -135,29 +167,36 @@ def _as_float32(features: ArrayLike) -> NDArray[np.float32]:
 
 
 def _shape_faults(
-    features: NDArray[np.float32], names: Sequence[str], label: NDArray[Any], weight: NDArray[np.float64]
+    features: Features, names: Sequence[str], label: NDArray[Any], weight: NDArray[np.float64]
 ) -> list[str]:
     faults = []
-    if features.ndim != 2:
+    if isinstance(features, np.ndarray) and features.ndim != 2:
         return [f"features have {features.ndim} dimensions; a table of rows and columns is needed"]
-    if len(names) != features.shape[1]:
-        faults.append(f"{len(names)} names for {features.shape[1]} feature columns")
+    rows, width = len(features), features.shape[-1]
+    if len(names) != width:
+        faults.append(f"{len(names)} names for {width} feature columns")
     if repeated := sorted({name for name in names if list(names).count(name) > 1}):
         faults.append(f"features named twice: {', '.join(repeated)}")
     faults += [
-        f"{kind} has shape {array.shape}; {features.shape[0]} rows are needed"
+        f"{kind} has shape {array.shape}; {rows} rows are needed"
         for kind, array in (("label", label), ("weight", weight))
-        if array.shape != (features.shape[0],)
+        if array.shape != (rows,)
     ]
     return faults
 
 
-def _value_faults(features: NDArray[np.float32], label: NDArray[Any], weight: NDArray[np.float64]) -> list[str]:
+def _value_faults(
+    features: Features, label: NDArray[Any], weight: NDArray[np.float64], objective: Objective
+) -> list[str]:
     faults = []
-    if not np.isfinite(features).all():
+    if isinstance(features, np.ndarray) and not np.isfinite(features).all():
         faults.append(f"{np.count_nonzero(~np.isfinite(features))} feature values are NaN or infinite")
-    if not (known := np.isin(label, CLASSES)).all():
-        faults.append(f"{np.count_nonzero(~known)} labels such as {label[~known][0]} are none of -1, 0, +1")
+    if objective.classes:
+        if not (known := np.isin(label, objective.classes)).all():
+            allowed = ", ".join(f"{each:+d}" if each else "0" for each in objective.classes)
+            faults.append(f"{np.count_nonzero(~known)} labels such as {label[~known][0]} are none of {allowed}")
+    elif not np.isfinite(np.asarray(label, dtype=np.float64)).all():
+        faults.append("labels are NaN or infinite")
     if not (np.isfinite(weight) & (weight >= 0)).all():
         faults.append("weights are negative, NaN or infinite")
     return faults

@@ -1,18 +1,16 @@
-"""Multinomial logistic regression on standardised features, fitted by Newton steps."""
+"""Linear models on standardised features: logistic regression by Newton steps, and ridge regression."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from nightfold.models.contract import PROBABILITY_FLOOR, Model, ModelSpec, Probabilities, softmax
-from nightfold.models.dataset import CLASSES, Dataset
+from nightfold.models.contract import PROBABILITY_FLOOR, Model, ModelSpec, Prediction, softmax
+from nightfold.models.dataset import Dataset
+from nightfold.models.scaling import Scaling, one_thread
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -38,6 +36,22 @@ class _Fit:
     coefficients: Array
     intercept: Array
 
+    @classmethod
+    def read(cls, folder: Path) -> "_Fit":
+        from safetensors.numpy import load_file
+
+        return cls(**load_file(folder / "coefficients.safetensors"))
+
+    def write(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        save_file({name: getattr(self, name) for name in self.__slots__}, folder / "coefficients.safetensors")
+
+    def scores(self, features: NDArray[np.float32], reach: float) -> Array:
+        """Linear scores: (rows, outputs)."""
+        design = Scaling(self.mean, self.scale).apply(features, reach)
+        return np.asarray(np.einsum("nf,fk->nk", design, self.coefficients) + self.intercept)
+
 
 class LogisticRegressionModel(Model[LogisticRegressionSpec]):
     """Linear log odds of three classes; forecasts in float64 NumPy alone."""
@@ -45,44 +59,69 @@ class LogisticRegressionModel(Model[LogisticRegressionSpec]):
     spec_type = LogisticRegressionSpec
 
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
-        mean, scale = _moments(train)
-        with _one_thread():
-            design = self._standardised(train.features, mean, scale)
-            present = np.flatnonzero(np.bincount(train.codes, minlength=len(CLASSES)))
+        scaling = Scaling.of(train)
+        with one_thread():
+            design = _with_ones(scaling.apply(train.table, self.spec.clip_deviations))
+            classes = len(train.objective.classes)
+            present = np.flatnonzero(np.bincount(train.codes, minlength=classes))
             target = train.codes[:, None] == present
-            slopes = _newton(design, target, train.weight, self.spec.l2, self.spec.max_steps)
-        coefficients = np.zeros((design.shape[1] - 1, len(CLASSES)))
-        intercept = np.full(len(CLASSES), slopes[-1].min() + np.log(PROBABILITY_FLOOR))
+            slopes = newton(design, target, train.weight, self.spec.l2, self.spec.max_steps)
+        coefficients = np.zeros((design.shape[1] - 1, classes))
+        intercept = np.full(classes, slopes[-1].min() + np.log(PROBABILITY_FLOOR))
         coefficients[:, present], intercept[present] = slopes[:-1], slopes[-1]
-        self._learnt = _Fit(mean, scale, coefficients, intercept)
+        self._learnt = _Fit(scaling.mean, scaling.scale, coefficients, intercept)
 
-    def _predict(self, features: NDArray[np.float32]) -> Probabilities:
-        fit = self._learnt
-        design = self._standardised(features, fit.mean, fit.scale)[:, :-1]
-        return softmax(np.einsum("nf,fk->nk", design, fit.coefficients) + fit.intercept)
-
-    def _standardised(self, features: NDArray[np.float32], mean: Array, scale: Array) -> Array:
-        reach = self.spec.clip_deviations
-        design = np.ones((len(features), features.shape[1] + 1))
-        np.clip((features - mean) / scale, -reach, reach, out=design[:, :-1])
-        return design
+    def _predict(self, features: NDArray[np.float32]) -> Prediction:
+        return softmax(self._learnt.scores(features, self.spec.clip_deviations))
 
     def _write(self, folder: Path) -> None:
-        from safetensors.numpy import save_file
-
-        fit = self._learnt
-        tensors = {
-            "mean": fit.mean,
-            "scale": fit.scale,
-            "coefficients": fit.coefficients,
-            "intercept": fit.intercept,
-        }
-        save_file(tensors, folder / "coefficients.safetensors")
+        self._learnt.write(folder)
 
     def _read(self, folder: Path) -> None:
-        from safetensors.numpy import load_file
+        self._learnt = _Fit.read(folder)
 
-        self._learnt = _Fit(**load_file(folder / "coefficients.safetensors"))
+
+class RidgeSpec(ModelSpec):
+    """Strength of the penalty, and how far a feature may reach."""
+
+    l2: PositiveFloat = 1.0
+    """Ridge penalty on standardised coefficients, beside the mean squared error: it means the same for any row count.
+    """
+    clip_deviations: PositiveFloat = 3.0
+    """Standardised features are cut to this many standard deviations, in training and in use."""
+
+
+class RidgeModel(Model[RidgeSpec]):
+    """A linear mean; at an infinite penalty that of the training rows."""
+
+    spec_type = RidgeSpec
+
+    def _fit(self, train: Dataset, validation: Dataset | None) -> None:
+        scaling = Scaling.of(train)
+        center = np.average(train.label, weights=train.weight)
+        share = train.weight / train.weight.sum()
+        with one_thread():
+            design = scaling.apply(train.table, self.spec.clip_deviations)
+            middle = share @ design
+            moved = (share[:, None] * (design - middle)).T
+            curve = moved @ (design - middle) + np.diag(np.full(design.shape[1], self.spec.l2))
+            slopes = np.linalg.solve(curve, moved @ (train.label - center))
+        intercept = np.array([center - middle @ slopes])
+        self._learnt = _Fit(scaling.mean, scaling.scale, slopes[:, None], intercept)
+
+    def _predict(self, features: NDArray[np.float32]) -> Prediction:
+        return self._learnt.scores(features, self.spec.clip_deviations)
+
+    def _write(self, folder: Path) -> None:
+        self._learnt.write(folder)
+
+    def _read(self, folder: Path) -> None:
+        self._learnt = _Fit.read(folder)
+
+
+def ridge_space(trial: "Trial") -> RidgeSpec:
+    """Ask a trial for a configuration."""
+    return RidgeSpec(l2=trial.suggest_float("l2", 1e-3, 100.0, log=True))
 
 
 def logistic_regression_space(trial: "Trial") -> LogisticRegressionSpec:
@@ -90,31 +129,31 @@ def logistic_regression_space(trial: "Trial") -> LogisticRegressionSpec:
     return LogisticRegressionSpec(l2=trial.suggest_float("l2", 1e-4, 1.0, log=True))
 
 
-_TURN = Lock()
+def _with_ones(design: Array) -> Array:
+    return np.column_stack([design, np.ones(len(design))])
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep matrix products on one thread, since their last digits depend on how many there are.
+def newton(design: Array, target: NDArray[np.bool_], weight: Array, l2: float, max_steps: int) -> Array:
+    """Find the coefficients of the lowest penalised mean log loss.
 
-    The limit holds for the whole process and is lifted at the end, so fits in several threads take turns.
+    Parameters
+    ----------
+    design
+        One row per label, the last column of ones.
+    target
+        Whether a row is of a class: (rows, classes).
+    weight
+        One positive weight per row.
+    l2
+        Penalty on all coefficients but those of the last column.
+    max_steps
+        Most steps.
+
+    Returns
+    -------
+    Array
+        (columns of the design, classes).
     """
-    from threadpoolctl import threadpool_limits
-
-    with _TURN, threadpool_limits(1):
-        yield
-
-
-def _moments(rows: Dataset) -> tuple[Array, Array]:
-    features, weight = rows.features.astype(np.float64), rows.weight
-    mean = np.average(features, axis=0, weights=weight)
-    deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
-    constant = features.min(axis=0) == features.max(axis=0)
-    return mean, np.where(constant, 1.0, deviation)
-
-
-def _newton(design: Array, target: NDArray[np.bool_], weight: Array, l2: float, max_steps: int) -> Array:
-    """Coefficients (features + intercept, classes) of the lowest penalised mean log loss."""
     beta = np.zeros((design.shape[1], target.shape[1]))
     penalty = np.full((design.shape[1], 1), l2)
     penalty[-1] = 0.0

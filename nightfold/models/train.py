@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
-
 from nightfold.errors import ConfigError
 from nightfold.models.catalog import ModelEntry
-from nightfold.models.contract import Model, ModelSpec, Probabilities, class_prior, class_shares, corrected
+from nightfold.models.contract import (
+    Model,
+    ModelSpec,
+    Prediction,
+    class_prior,
+    class_shares,
+    corrected,
+    require_task,
+)
 from nightfold.models.dataset import Dataset
-from nightfold.models.metrics import log_loss, score
+from nightfold.models.score import score_beside_constant
 from nightfold.spec import fingerprint
 
 
@@ -32,13 +38,13 @@ class Trained:
     seconds
         CPU time of the fits and of the forecast between them, in this thread.
     metrics
-        Scores on the validation rows of the model that had not seen them, each row counting the same, with
-        `log_loss_class_frequencies`: the log loss of the training rows' class shares.
-    validation_probabilities
+        Scores on the validation rows of the model that had not seen them, each row counting the same, with that of
+        the constant forecast of the training rows.
+    validation_prediction
         That model's forecasts of the validation rows, corrected.
     correction
         Per class, what the model's probabilities are scaled by, so that they tell how often a class comes rather than
-        how much of the training weight it has; see `nightfold.models.contract.corrected`.
+        how much of the training weight it has; see `nightfold.models.contract.corrected`. Empty for values.
     dataset
         Sixteen hex digits of the rows it was given.
     """
@@ -49,8 +55,8 @@ class Trained:
     rounds: int | None
     seconds: float
     metrics: dict[str, float | None]
-    validation_probabilities: Probabilities
-    correction: tuple[float, float, float]
+    validation_prediction: Prediction
+    correction: tuple[float, ...]
     dataset: str
 
 
@@ -84,15 +90,16 @@ def train_model(
     Raises
     ------
     ConfigError
-        If the spec belongs to another family.
+        If the spec belongs to another family, or the family lacks the task.
     SchemaError
         If a part has no weighted row, or their features differ.
     """
     if not isinstance(spec, entry.spec):
         raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
+    require_task(entry.name, entry.capabilities, train.objective.task)
     started = time.thread_time()
     scored = entry.model(spec, seed).fit(train, validation if stopping is None else stopping)
-    probabilities = corrected(scored.predict(validation.features), _correction(train))
+    prediction = corrected(scored.predict(validation.features), _correction(train))
     parts = [train, validation] if stopping is None else [train, stopping, validation]
     rows = reduce(Dataset.join, parts) if refit else train
     model = entry.model(scored.refit_spec, seed).fit(rows) if refit else scored
@@ -102,21 +109,12 @@ def train_model(
         spec=spec,
         rounds=scored.rounds,
         seconds=time.thread_time() - started,
-        metrics=_metrics(probabilities, train, validation),
-        validation_probabilities=probabilities,
+        metrics=score_beside_constant(prediction, train, validation),
+        validation_prediction=prediction,
         correction=_correction(rows),
         dataset=fingerprint([part.fingerprint for part in parts]),
     )
 
 
-def _metrics(probabilities: Probabilities, train: Dataset, validation: Dataset) -> dict[str, float | None]:
-    frequencies = np.tile(class_shares(train), (len(validation), 1))
-    return {
-        **score(probabilities, validation.label),
-        "log_loss_class_frequencies": log_loss(frequencies, validation.label),
-    }
-
-
-def _correction(rows: Dataset) -> tuple[float, float, float]:
-    down, flat, up = class_shares(rows) / class_prior(rows)
-    return float(down), float(flat), float(up)
+def _correction(rows: Dataset) -> tuple[float, ...]:
+    return tuple((class_shares(rows) / class_prior(rows)).tolist()) if rows.objective.classes else ()

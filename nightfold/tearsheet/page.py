@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 import polars as pl
@@ -21,7 +20,7 @@ from nightfold.tearsheet.charts import (
 from nightfold.tearsheet.gates import Gate
 from nightfold.tearsheet.measures import deflated_sharpe_ratio, is_ruined
 from nightfold.tearsheet.plot import Plot
-from nightfold.tearsheet.score_charts import direction_charts, log_loss_charts
+from nightfold.tearsheet.score_charts import METRICS, direction_charts, loss_charts
 from nightfold.tearsheet.summary import (
     by_model,
     by_symbol,
@@ -30,6 +29,7 @@ from nightfold.tearsheet.summary import (
     measure_trades,
     sum_costs,
 )
+from nightfold.tearsheet.template import environment
 from nightfold.tearsheet.verdict import gate_value, judge, needed
 
 STRATEGY = "Strategy"
@@ -44,8 +44,8 @@ COLUMNS = {
     "fills": ("quantity", "price", "fee", "spread_cost", "slippage_cost"),
     "folds": ("as_of", "days", "fold_return"),
     "model_metrics": (
-        *("as_of", "model", "horizon", "log_loss", "log_loss_class_frequencies", "macro_f1", "macro_f1_chance"),
-        "direction_gain",
+        *("as_of", "model", "horizon", "metric", "loss", "constant_loss", "macro_f1", "macro_f1_chance"),
+        *("direction_gain", "r2", "sign_accuracy"),
     ),
 }
 
@@ -138,26 +138,7 @@ def render_tearsheet(report: TearsheetInput) -> str:
     str
         A page that needs no network and no other file; equal input gives equal text. All text is escaped.
     """
-    import jinja2
-
-    folder = files("nightfold.tearsheet")
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
-    )
-    environment.filters |= {
-        "percent": number.percent,
-        "ratio": number.ratio,
-        "count": number.count,
-        "amount": number.amount,
-        "price": number.price,
-        "day": number.day,
-        "moment": number.moment,
-    }
-    return environment.get_template("page.html").render(**_content(report))
+    return environment().get_template("page.html").render(**_content(report))
 
 
 def _content(report: TearsheetInput) -> dict[str, Any]:
@@ -209,8 +190,10 @@ def _content(report: TearsheetInput) -> dict[str, Any]:
         "trade_groups": table.trade_groups(report.trades),
         "symbols": by_symbol(report.trades).rows(named=True),
         "models": models.rows(named=True),
+        "metric": METRICS[models["metric"][0]] if models.height else None,
+        "is_classified": models["direction_gain"].count() > 0,
         "charts": _charts(report, returns),
-        "score_charts": [*log_loss_charts(report.model_metrics), *direction_charts(report.model_metrics)],
+        "score_charts": [*loss_charts(report.model_metrics), *direction_charts(report.model_metrics)],
     }
 
 

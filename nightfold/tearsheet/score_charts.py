@@ -10,28 +10,35 @@ from nightfold.tearsheet.axis import day_number, linear_axis, time_axis
 from nightfold.tearsheet.charts import legend, words_series
 from nightfold.tearsheet.plot import Plot, Series, level, line
 
-BASELINE = "class frequencies"
+METRICS = {
+    "log_loss": ("Log loss", "class frequencies"),
+    "rmse": ("Root mean square error", "training mean"),
+    "pinball": ("Pinball loss", "training quantiles"),
+}
+"""What a metric is called, and the constant forecast that stands beside it."""
 
 
-def log_loss_charts(model_metrics: pl.DataFrame) -> list[Plot]:
-    """Log loss of each model beside that of naming class frequencies, by as-of; one chart a horizon.
+def loss_charts(model_metrics: pl.DataFrame) -> list[Plot]:
+    """Proper score of each model beside that of the constant forecast, by as-of; one chart a horizon.
 
     Parameters
     ----------
     model_metrics
-        ``as_of``, ``model``, ``horizon``, ``log_loss``, ``log_loss_class_frequencies``; several rows of one model,
+        ``as_of``, ``model``, ``horizon``, ``metric``, ``loss``, ``constant_loss``; several rows of one model,
         horizon and as-of are averaged.
     """
-    return [
-        _score_chart(
-            f"log-loss-{horizon}",
-            f"Log loss at {horizon} bars",
-            f"Lower is better; the dashed line names {BASELINE} only.",
-            rows,
-            [*_lines(rows, "log_loss"), _line(rows, BASELINE, "frequencies", "log_loss_class_frequencies")],
-        )
-        for horizon, rows in _by_horizon(model_metrics, "log_loss")
-    ]
+    return [_loss_chart(horizon, rows) for horizon, rows in _by_horizon(model_metrics, "loss")]
+
+
+def _loss_chart(horizon: int, rows: pl.DataFrame) -> Plot:
+    metric, constant = METRICS[rows["metric"][0]]
+    return _score_chart(
+        f"loss-{horizon}",
+        f"{metric} at {horizon} bars",
+        f"Lower is better; the dashed line names {constant} only.",
+        rows,
+        [*_lines(rows, "loss"), _line(rows, constant, "frequencies", "constant_loss")],
+    )
 
 
 def direction_charts(model_metrics: pl.DataFrame) -> list[Plot]:

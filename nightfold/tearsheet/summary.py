@@ -164,19 +164,21 @@ def by_model(model_metrics: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        ``model``, ``horizon``, ``windows``, the mean of each score, ``log_loss_gain`` (class frequencies less
-        model: above 0 is better) and ``direction_error``, the standard error of the mean direction gain with each
-        window as one block (null for one window).
+        ``model``, ``horizon``, ``metric``, ``windows``, the mean of each score, ``loss_gain`` (constant forecast less
+        model: above 0 is better), and the standard errors ``loss_error`` of that and ``direction_error`` of the
+        direction gain, with each window as one block (null for one window).
     """
-    scores = ("log_loss", "log_loss_class_frequencies", "macro_f1", "macro_f1_chance", "direction_gain")
-    gain = pl.col("direction_gain")
+    scores = ("loss", "constant_loss", "macro_f1", "macro_f1_chance", "direction_gain", "r2", "sign_accuracy")
+    gain, direction = pl.col("constant_loss") - pl.col("loss"), pl.col("direction_gain")
     return (
         model_metrics.group_by("model", "horizon", maintain_order=True)
         .agg(
             pl.len().alias("windows"),
+            pl.col("metric").first(),
             pl.col(scores).mean(),
-            log_loss_gain=(pl.col("log_loss_class_frequencies") - pl.col("log_loss")).mean(),
-            direction_error=gain.std() / gain.count().sqrt(),
+            loss_gain=gain.mean(),
+            loss_error=gain.std() / gain.count().sqrt(),
+            direction_error=direction.std() / direction.count().sqrt(),
         )
         .sort("horizon", maintain_order=True)
     )

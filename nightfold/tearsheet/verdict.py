@@ -117,12 +117,22 @@ def _luck(n_trials: int, deflated_sharpe: float | None) -> str:
 def _skill(models: pl.DataFrame) -> str:
     known = models.drop_nulls(["direction_gain", "direction_error"])
     if known.is_empty():
-        return ""
+        return _skill_in_values(models.filter(pl.col("direction_gain").is_null()).drop_nulls("loss_error"))
     skilled = known.filter(pl.col("direction_gain") > 2 * pl.col("direction_error"))
     if skilled.is_empty():
         return "No model forecast direction better than its base rate (gain over 2 standard errors)."
     names = [f"{model} at {horizon} bars" for model, horizon in skilled.select("model", "horizon").iter_rows()]
     return f"Direction was forecast better than its base rate, by over 2 standard errors, by {_list(names)}."
+
+
+def _skill_in_values(models: pl.DataFrame) -> str:
+    if models.is_empty():
+        return ""
+    skilled = models.filter(pl.col("loss_gain") > 2 * pl.col("loss_error"))
+    if skilled.is_empty():
+        return "No model forecast better than the constant of its training rows (gain over 2 standard errors)."
+    names = [f"{model} at {horizon} bars" for model, horizon in skilled.select("model", "horizon").iter_rows()]
+    return f"Better than the constant of their training rows, by over 2 standard errors: {_list(names)}."
 
 
 def _lower(name: str) -> str:

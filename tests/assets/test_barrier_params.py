@@ -198,7 +198,9 @@ def test_a_set_with_fixed_barriers_knows_nothing_of_searches(ours, deploy):
 
 def test_a_month_shows_barriers_figures_and_how_the_search_went(ours):
     shown = metadata(ours, PARAMS, "2024-03-01|AAAUSDT")
-    assert shown["barriers"].md_str.count("\n") == 3
+    heading, _, *lines = shown["barriers"].md_str.splitlines()
+    assert heading == "| horizon | 5 | 10 |"
+    assert len(lines) == 8
     assert len(shown["barriers"].md_str) < 1000
     assert shown["trials"].value == 60
     row = rows(ours, PARAMS).filter(open_time=at(3), horizon=10).row(0, named=True)

@@ -22,8 +22,9 @@ LAYERS = {
     "predictions": "predict",
     "backtest": "evaluate",
     "tearsheet": "evaluate",
+    "comparison": "evaluate",
 }
-WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet"}
+WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet", "comparison"}
 SHOWN = {
     "raw_bars": {"dagster/row_count", "seconds", "first", "last", "source", "fetched", "preview"},
     "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outliers", "preview"},
@@ -31,10 +32,11 @@ SHOWN = {
     "labels": {"dagster/row_count", "balance"},
     "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
     "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "seconds", "validation", "mlflow_run"},
-    "ensemble": {"log_loss", "scores", "seconds"},
+    "ensemble": {"log_loss", "beats_best_member", "gate", "scores", "weights", "seconds"},
     "predictions": {"dagster/row_count", "predicted_rows", "preview"},
     "backtest": {"total_return", "turnover", "trades", "rows", "scores", "seconds"},
     "tearsheet": {"tearsheet", "equity", "gates", "gates_passed", "total_return"},
+    "comparison": {"comparison", "models", "path", "loss_gain_5"},
 }
 INLINE_LETTERS = 1000
 

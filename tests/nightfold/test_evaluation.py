@@ -135,8 +135,8 @@ def test_a_score_stands_beside_the_log_loss_of_the_training_shares():
     scores = worth(predictions()).scores
     counted = -(np.log(0.3) + np.log(0.4) + np.log(0.3)) / 3  # each class comes in a third of the rows
     said = -(np.log(0.3) + np.log(0.1) + np.log(0.6)) / 3
-    assert scores["log_loss_class_frequencies"].to_list() == pytest.approx([counted, counted])
-    assert scores["log_loss"].to_list() == pytest.approx([said, said])
+    assert scores["constant_loss"].to_list() == pytest.approx([counted, counted])
+    assert scores["loss"].to_list() == pytest.approx([said, said])
 
 
 def test_costs_are_scaled_but_for_delay_and_funding():

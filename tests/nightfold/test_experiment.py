@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from nightfold.errors import ConfigError
 from nightfold.experiment import CATALOGS, STAGES, Experiment
 from nightfold.labels.table import LabelSet
-from nightfold.models.boosting import LightGBMSpec
+from nightfold.models.boosting.lightgbm import LightGBMSpec
 from nightfold.source import parse_source
 from nightfold.universe import Universe
 
@@ -191,6 +191,7 @@ def test_every_setting_changes_the_fingerprint() -> None:
         {"features": {"groups": ["returns"]}},
         {"split": {"purge": 61}},
         {"retrain": "week"},
+        {"retune": "week"},
         {"first_as_of": "2024-03-02"},
         {"max_model_age": 11},
         {"models": {"lightgbm": {"leaves": 14}}},

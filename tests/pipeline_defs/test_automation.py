@@ -151,7 +151,7 @@ def test_a_layer_with_nothing_to_do_is_passed_over(stage, instance):
     ours.put_data(NOW)
     scene = Scene(ours, instance)
     (request,) = requests(0, [Step("ingest", "2024-02-01|AAAUSDT", "2024-02-01|CCCUSDT")], NOW)
-    assert [each.tags[PLACE_TAG] for each in scene.after(scene.run(request))[0]] == ["2", "2"]
+    assert [each.tags[PLACE_TAG] for each in scene.after(scene.run(request))[0]] == ["3", "3"]
 
 
 def test_a_run_started_again_from_the_ui_carries_the_night_on(scene):

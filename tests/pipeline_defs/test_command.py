@@ -3,11 +3,19 @@
 import json
 import re
 import webbrowser
+from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
+from assets.live import warm_features
+from nightfold.features.catalog import FEATURES, SETS
+from nightfold.features.compute import compute_features
 from pipeline_defs.command import app
+
+BAR = ("symbol", "open_time", "open", "high", "low", "close", "volume")
 
 pytestmark = pytest.mark.xdist_group("line")
 
@@ -156,6 +164,120 @@ def test_audit_features_reads_bars_from_a_file_and_asks_for_bars_where_there_are
     code, said = nightfold(ours, "audit", "features", "log_return_1", "--bars", str(bars))
     assert code == 0
     assert re.search(r"│ log_return_1 +│ 1 +│ no ", said)
+
+
+def test_audit_features_looks_at_all_symbols_where_features_do(deploy, nightfold, tmp_path):
+    ours = deploy(universe={"leader": "AAAUSDT"}, experiments={})
+    with ours.workshop() as workshop:
+        workshop.backfill("ingest")
+    sets = ("--set", "cross_asset", "--set", "order_flow")
+    code, said = nightfold(ours, "audit", "features", *sets, "--count", "900", "--cuts", "2")
+    assert code == 0
+    assert f"{len(SETS['cross_asset']) + len(SETS['order_flow'])} features on 1,800 bars, 2 cuts: none" in said
+    assert "not audited" not in said
+    code, said = nightfold(ours, "audit", "features", "dominance_*", "--set", "cross_asset", "--count", "100")
+    assert (code, "not audited: 1 have no value on these bars: dominance_288." in said) == (0, True)
+    bars = tmp_path / "bars.parquet"
+    pl.read_parquet(list((ours.lake / "bars").rglob("*.parquet"))).drop("trades").write_parquet(bars)
+    code, said = nightfold(
+        ours, "audit", "features", "--set", "cross_asset", "--bars", str(bars), "--leader", "zzz-usdt"
+    )
+    assert (code, "error: leader `ZZZUSDT` is unknown; known: AAAUSDT, BBBUSDT." in said) == (1, True)
+    code, said = nightfold(ours, "audit", "features", "--set", "order_flow", "--bars", str(bars))
+    assert (code, "`bars` lack the columns trades" in said) == (1, True)
+
+
+def test_audit_features_needs_no_lake_where_the_market_is_simulated(deploy, nightfold, tmp_path):
+    ours = deploy(experiments={})
+    simulated = ("audit", "features", "--simulated", "--count", "700", "--cuts", "2", "--set", "cross_asset")
+    code, said = nightfold(ours, *simulated)
+    assert (code, "error: `leader` is None; name the symbol that others are compared with: AAAUSDT" in said) == (
+        1,
+        True,
+    )
+    code, said = nightfold(ours, *simulated, "--leader", "bbb/usdt")
+    assert (code, "features on 1,400 bars, 2 cuts: none with a fault." in said) == (0, True)
+    mine = tmp_path / "mine.py"
+    mine.write_text("def next_move(bars):\n    return bars['close'].log().diff().shift(-1)\n")
+    code, said = nightfold(
+        ours, "audit", "features", "--simulated", "--own", f"{mine}:next_move", "--symbol", "BBB-USDT"
+    )
+    assert (code, "1 features on 3,000 bars, 4 cuts: 1 with a fault." in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--bars", "nosuch.parquet"), "`bars` is nosuch.parquet, which cannot be read: No such file"),
+        (("--bars", "nosuch.parquet", "--simulated"), "and `simulated` is set; give one of them"),
+        (("--symbol", "XYZUSDT"), "symbol `XYZUSDT` is unknown; known: AAAUSDT, BBBUSDT"),
+    ],
+)
+def test_bars_that_cannot_be_audited_are_told(deploy, nightfold, arguments, message):
+    code, said = nightfold(deploy(experiments={}), "audit", "features", *arguments)
+    assert (code, message in said) == (1, True)
+
+
+@pytest.mark.parametrize(("symbol", "stored_as"), [((), "AAAUSDT"), (("bbb/usdt",), "BBBUSDT")])
+def test_features_shows_the_newest_row_of_the_lake(finished, nightfold, symbol, stored_as):
+    code, said = nightfold(finished, "features", *symbol, "--output", "csv")
+    assert code == 0
+    shown = pl.read_csv(said.encode())
+    assert shown["feature"].to_list() == list(FEATURES)
+    assert shown["group"].to_list() == [feature.group for feature in FEATURES.values()]
+    assert shown.select("symbol", "open_time").unique().rows() == [(stored_as, "2024-02-29T23:00:00.000+0000")]
+    newest = pl.read_parquet(max((finished.lake / f"features/symbol={stored_as}").glob("*.parquet"))).row(
+        -1, named=True
+    )
+    assert [value is None for value in shown["value"]] == [newest[name] is None for name in FEATURES]
+    for name, value in shown.select("feature", "value").drop_nulls().rows():
+        assert value == pytest.approx(newest[name], rel=1e-4, abs=1e-5), name
+
+
+def test_live_features_start_from_the_lake_and_go_on_as_the_batch_does(deploy, nightfold):
+    ours = deploy(universe={"leader": "BBBUSDT", "intervals": ["1h", "4h"]}, experiments={})
+    with ours.workshop() as workshop:
+        workshop.backfill("ingest")
+    code, said = nightfold(ours, "features", "--set", "cross_asset", "--name", "dominance_20", "--output", "json")
+    (row,) = json.loads(said)
+    files = sorted((ours.lake / "bars").rglob("*.parquet"))  # the default interval's alone
+    bars = pl.read_parquet(files).sort("symbol", "open_time")
+    expected = compute_features(bars, ["dominance_20"]).filter(symbol="AAAUSDT")["dominance_20"][-1]
+    assert (code, row["feature"], row["value"]) == (0, "dominance_20", pytest.approx(expected, rel=1e-6))
+    code, said = nightfold(ours, "features", "--interval", "4h", "--name", "hour_*")
+    assert (code, "2024-02-29 20:00:00 UTC" in said, "hour_sin" in said) == (0, True, True)
+
+    environment = ours.environment()
+    names = ["relative_strength_20", "dominance_20", "rsi_7"]
+    live = warm_features(environment.lake, environment.universe, names)
+    end = datetime(2024, 3, 1, tzinfo=UTC)
+    coming = pl.concat(  # bars that the lake does not have yet
+        environment.source.fetch(symbol, "1h", end, end + timedelta(hours=30)) for symbol in live.symbols
+    )
+    rows = [
+        row for _, now in coming.group_by("open_time", maintain_order=True) for row in live.update_all(now.to_dicts())
+    ]
+    both = pl.concat([bars.select(BAR), coming.select(BAR)])
+    batch = compute_features(both, names, leader="BBBUSDT", interval="1h").filter(pl.col("open_time") >= end)
+    assert_frame_equal(pl.DataFrame(rows), batch, rel_tol=1e-5, abs_tol=1e-6, check_dtypes=False, check_row_order=False)
+    assert warm_features(environment.lake, environment.universe, ["rsi_7"], symbols=["BBBUSDT"]).symbols == ["BBBUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("xyz/usdt",), "symbol `XYZUSDT` is unknown; known: AAAUSDT, BBBUSDT."),
+        (("--name", "rsi_15"), "feature pattern `rsi_15` is unknown"),
+        (("--set", "cross_asset"), "`leader` is None; name the symbol that leader_beta_288"),
+        (("--interval", "5m"), "`interval` is '5m'; the universe has 1h."),
+        (("--output", "xml"), "`output` is 'xml'; it must be table, csv or json."),
+    ],
+)
+def test_features_that_cannot_be_shown_are_told(finished, deploy, nightfold, arguments, message):
+    code, said = nightfold(finished, "features", *arguments)
+    assert (code, message in said) == (1, True)
+    code, said = nightfold(deploy(experiments={}), "features")
+    assert (code, "the lake has no bars of AAAUSDT; `nightfold backfill --layer ingest`" in said) == (1, True)
 
 
 def test_samples_tells_where_the_bars_went_down_to_the_rows_that_train(finished, nightfold):

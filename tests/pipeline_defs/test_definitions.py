@@ -28,12 +28,14 @@ GRAPH = {
     "plain/predictions": ("plain", ["features", "labels", "plain/ensemble"], DATA),
     "plain/backtest": ("plain", ["bars", "plain/predictions"], []),
     "plain/tearsheet": ("plain", ["plain/backtest"], []),
+    "plain/comparison": ("plain", ["plain/backtest", "plain/predictions"], []),
     "slow/splits": ("slow", ["4h/features", "4h/wide"], TRAINED),
     "slow/boosted": ("slow", ["slow/splits"], TRAINED),
     "slow/ensemble": ("slow", ["slow/boosted"], TRAINED),
     "slow/predictions": ("slow", ["4h/features", "4h/wide", "slow/ensemble"], DATA),
     "slow/backtest": ("slow", ["4h/bars", "slow/predictions"], []),
     "slow/tearsheet": ("slow", ["slow/backtest"], []),
+    "slow/comparison": ("slow", ["slow/backtest", "slow/predictions"], []),
 }
 CHECKS = {
     *(f"{at}bars:{name}" for at in ("", "4h/") for name in ("schema", "completeness", "freshness")),
@@ -45,10 +47,10 @@ JOBS = {
     "research": {"features", "labels", "wide", "4h/features", "4h/labels", "4h/wide"},
     "plain_train": {f"plain/{name}" for name in ("splits", "class_frequencies", "logistic_regression", "ensemble")},
     "plain_predict": {"plain/predictions"},
-    "plain_evaluate": {"plain/backtest", "plain/tearsheet"},
+    "plain_evaluate": {"plain/backtest", "plain/tearsheet", "plain/comparison"},
     "slow_train": {f"slow/{name}" for name in ("splits", "boosted", "ensemble")},
     "slow_predict": {"slow/predictions"},
-    "slow_evaluate": {"slow/backtest", "slow/tearsheet"},
+    "slow_evaluate": {"slow/backtest", "slow/tearsheet", "slow/comparison"},
 }
 
 
@@ -143,7 +145,7 @@ def test_a_third_file_makes_a_third_group_and_json_does_as_well(ours, tmp_path):
     (theirs.configs / "experiments/third.json").write_text(json.dumps({**settings, "strategy": {"horizon": 5}}))
     graph = theirs.build()[0].resolve_asset_graph()
     found = {node.key.to_user_string() for node in graph.asset_nodes if node.group_name == "third"}
-    stages = ("splits", "class_frequencies", "ensemble", "predictions", "backtest", "tearsheet")
+    stages = ("splits", "class_frequencies", "ensemble", "predictions", "backtest", "tearsheet", "comparison")
     assert found == {f"third/{stage}" for stage in stages}
 
 

@@ -376,14 +376,14 @@ def test_an_experiment_on_day_bars_is_reported_once_it_has_predicted_two(stage, 
 
 
 def test_the_layers_of_a_night_stand_in_the_order_of_the_line():
-    assert [layer.__name__ for layer in LAYERS] == ["ingest", "research", "train", "predict", "evaluate"]
+    assert [layer.__name__ for layer in LAYERS] == ["ingest", "research", "tune", "train", "predict", "evaluate"]
 
 
 def test_the_next_layer_is_the_first_one_that_has_something_to_do(stage, scratch):
     ours = stage({"name": "e", "first_as_of": "2024-01-20"})
     ours.put_data(at(2024, 2, 3, 0, 10))
     night = ours.night(2024, 2, 3, 0, 10)
-    assert next_layer(0, night)[0] == 2
+    assert next_layer(0, night)[0] == LAYERS.index(train)
     ours.put_ensemble(scratch, "e", "2024-02-03")
     assert next_layer(0, night)[0] == 3
     ours.put("e/predictions", at(2024, 2, 3, 0, 10), start=at(2024, 2, 1))

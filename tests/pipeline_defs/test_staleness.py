@@ -8,7 +8,7 @@ from dagster._core.loader import LoadingContextForTest
 pytestmark = pytest.mark.xdist_group("line")
 
 MODELS = {"class_frequencies", "logistic_regression"}
-BELOW_MODELS = {"ensemble", "predictions", "backtest", "tearsheet"}
+BELOW_MODELS = {"ensemble", "predictions", "backtest", "tearsheet", "comparison"}
 DATA = {"raw_bars", "bars", "features", "labels"}
 
 
@@ -77,25 +77,26 @@ def edit(deployment, name, change):
         pytest.param(
             "experiments/single.yaml",
             lambda file: file.update(max_model_age=20),
-            of({"predictions", "backtest", "tearsheet"}, "single"),
+            of({"predictions", "backtest", "tearsheet", "comparison"}, "single"),
             id="how long a model may predict",
         ),
         pytest.param(
             "experiments/pooled_one.yaml",
             lambda file: file.update(costs={"taker_fee_bps": 9.0}),
-            of({"backtest", "tearsheet"}, "pooled_one"),
+            of({"backtest", "tearsheet", "comparison"}, "pooled_one"),
             id="costs",
         ),
         pytest.param(
             "universe.yaml",
             lambda file: file["symbols"].append("CCCUSDT"),
-            of({"splits"} | MODELS | BELOW_MODELS, "pooled_one") | of({"backtest", "tearsheet"}, "single"),
+            of({"splits"} | MODELS | BELOW_MODELS, "pooled_one")
+            | of({"backtest", "tearsheet", "comparison"}, "single"),
             id="a symbol more",
         ),
         pytest.param(
             "experiments/single.yaml",
             lambda file: file.update(first_as_of="2024-02-14"),
-            of({"backtest", "tearsheet"}, "single"),
+            of({"backtest", "tearsheet", "comparison"}, "single"),
             id="where the account begins",
         ),
         pytest.param(

@@ -149,6 +149,7 @@ def test_a_higher_cost_never_raises_equity_for_the_same_fills(seed: int, low: fl
 
 @given_few
 @given(seeds, prices, accounts, st.sampled_from([0.001, 0.5, 1_000.0]))
+@example(905, Costs(taker_fee_bps=0.5, half_spread_bps=0, slippage_bps=0.5), RiskLimits(), 0.001)
 def test_capital_scales_results(seed: int, costs: Costs, limits: RiskLimits, factor: float) -> None:
     bars, targets = market(seed)
     costs = costs.model_copy(update={"minimum_fee": 0.0})

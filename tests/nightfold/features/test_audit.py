@@ -85,10 +85,11 @@ def test_an_honest_feature_passes(lively: pl.DataFrame) -> None:
 
 def test_the_catalog_passes_on_two_symbols_one_of_them_with_a_hole(lively: pl.DataFrame, outage: pl.DataFrame) -> None:
     table = audit_features(pl.concat([outage, lively]), cuts=2)
-    assert table.columns == ["feature", "lookback", "moved_by_future", "needs_more_than_lookback"]
+    assert table.columns == ["feature", "lookback", "moved_by_future", "needs_more_than_lookback", "known_rows"]
     assert table.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback")).is_empty()
 
 
 def test_few_bars_are_audited_as_far_as_they_go(lively: pl.DataFrame) -> None:
     table = audit_features(lively[:40], ["log_return_1", "rsi_28"], cuts=3)
     assert table["moved_by_future"].to_list() == [False, False]
+    assert table["known_rows"].to_list() == [39, 0]

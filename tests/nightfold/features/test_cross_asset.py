@@ -1,13 +1,14 @@
 """Cross-asset features against pandas, and what a missing bar of another symbol does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.errors import BarsError, ConfigError, UnknownNameError
 from nightfold.features.catalog import SETS
 from nightfold.features.compute import compute_features
 from nightfold.features.live import LiveFeatures
@@ -129,6 +130,79 @@ def test_no_bars_give_no_rows(three: pl.DataFrame) -> None:
     assert compute_features(three[:0], CROSS_ASSET, leader="BTCUSDT").shape == (0, 2 + len(CROSS_ASSET))
 
 
-def test_live_refuses_what_looks_at_other_symbols() -> None:
-    with pytest.raises(ConfigError, match="`names` has dominance_1, which look at other symbols"):
-        LiveFeatures(["rsi_14", "dominance_1"], interval="5m")
+def moments(bars: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
+    """Bars of one open time after the other."""
+    for _, group in bars.group_by("open_time", maintain_order=True):
+        yield list(group.iter_rows(named=True))
+
+
+@pytest.fixture(scope="module")
+def torn(three: pl.DataFrame) -> pl.DataFrame:
+    """A bar of the leader is missing, one of another symbol, an hour of all, and one symbol came late."""
+    row, symbol = pl.int_range(pl.len()).over("symbol"), pl.col("symbol")
+    missing = (
+        ((symbol == "BTCUSDT") & (row == 750))
+        | ((symbol == "ETHUSDT") & (row == 800))
+        | row.is_between(840, 851)
+        | ((symbol == "SOLUSDT") & (row < 100))
+    )
+    return three.filter(~missing).sort("open_time", "symbol")
+
+
+@pytest.mark.parametrize("begins", [0, 700])
+def test_live_equals_batch_where_bars_of_other_symbols_are_missing(
+    torn: pl.DataFrame, assert_agree: Callable[..., None], begins: int
+) -> None:
+    names = [*CROSS_ASSET, "rsi_7", "taker_imbalance_20"]
+    since = torn["open_time"].unique().sort()[begins]
+    before, after = torn.filter(pl.col("open_time") < since), torn.filter(pl.col("open_time") >= since)
+    live = LiveFeatures.warm(before, names, interval="5m", leader="BTCUSDT")
+    rows = pl.DataFrame([row for moment in moments(after) for row in live.update_all(moment)], infer_schema_length=None)
+    batch = compute_features(torn, names, leader="BTCUSDT").filter(pl.col("open_time") >= since)
+    assert rows.select("symbol", "open_time").equals(batch.select("symbol", "open_time"))
+    for name in names:
+        one, other = (frame[name].to_numpy().astype(np.float64) for frame in (rows, batch))
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other), err_msg=name)
+        assert_agree(one, other)
+    for symbol in live.symbols:
+        assert live.newest(symbol) == rows.filter(symbol=symbol).row(-1, named=True)
+
+
+def test_live_bars_may_come_in_any_order_and_come_back_in_it(three: pl.DataFrame) -> None:
+    begin, (moment, *_) = (
+        three.filter(pl.col("open_time") < three["open_time"][300]),
+        moments(three.filter(pl.col("open_time") == three["open_time"][300])),
+    )
+    one, other = (LiveFeatures.warm(begin, CROSS_ASSET, leader="BTCUSDT") for _ in range(2))
+    assert one.update_all(moment[::-1]) == other.update_all(moment)[::-1]
+    assert one.update_all([]) == []
+
+
+def test_live_refuses_a_bar_alone_where_others_are_looked_at(three: pl.DataFrame) -> None:
+    live = LiveFeatures(["rsi_14", "dominance_1"], interval="5m")
+    with pytest.raises(ConfigError, match="`names` has dominance_1, which look at other symbols; a bar alone"):
+        live.update(three.row(0, named=True))
+    with pytest.raises(ConfigError, match="`leader` is None; name the symbol that relative_strength_5 compare"):
+        LiveFeatures(["rsi_14", "relative_strength_5"], interval="5m")
+    with pytest.raises(ConfigError, match="`leader` is None"):
+        LiveFeatures.warm(three, ["relative_strength_5"])
+    with pytest.raises(UnknownNameError, match="symbol `BTCUSDT` is unknown"):
+        live.newest("BTCUSDT")
+
+
+def test_live_refuses_bars_that_do_not_belong_together_and_keeps_none_of_them(three: pl.DataFrame) -> None:
+    names = ["dominance_1", "relative_strength_5"]
+    now, later = (three.filter(pl.col("open_time") == three["open_time"][row]).to_dicts() for row in (300, 301))
+    begin = three.filter(pl.col("open_time") < three["open_time"][300])
+    live, untouched = (LiveFeatures.warm(begin, names, leader="BTCUSDT") for _ in range(2))
+    for bars, message in [
+        ([now[0], later[1]], r"`bars` are of 2022-11-07 01:00 and 2022-11-07 01:05; hand over those of one time"),
+        ([now[0], now[0] | {"volume": 1.0}], "`bars` has two of BTCUSDT"),
+        ([now[0], now[1] | {"close": -1.0}], "close is -1.0"),
+        (begin.filter(pl.col("open_time") == begin["open_time"].max()).to_dicts(), "has been taken already"),
+    ]:
+        with pytest.raises(BarsError, match=message):
+            live.update_all(bars)
+    assert live.update_all(now[:2]) == untouched.update_all(now[:2])
+    with pytest.raises(BarsError, match="SOLUSDT at 2022-11-07 01:00:00 UTC has been taken already"):
+        live.update_all(now[2:])

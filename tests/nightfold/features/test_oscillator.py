@@ -61,5 +61,6 @@ def test_talibs_silent_zero_is_null(outage: pl.DataFrame) -> None:
 def test_rsi_is_null_from_the_bar_on_where_its_whole_window_is_flat(lively: pl.DataFrame) -> None:
     close = lively["close"].to_numpy(writable=True)[:600]
     close[500:] = close[500]
-    values = compute_features(lively[:600].with_columns(close=pl.Series(close)), ["rsi_14"])["rsi_14"]
+    bars = lively[:600].with_columns(pl.Series("close", close), high=pl.lit(1e6), low=pl.lit(1e-6))
+    values = compute_features(bars, ["rsi_14"])["rsi_14"]
     assert values.is_null().arg_true().to_list() == [*range(240), *range(514, 600)]

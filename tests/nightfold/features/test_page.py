@@ -9,7 +9,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "features.md"
 
 
 def test_the_page_in_docs_is_made_from_the_catalog_as_it_is_now() -> None:
-    assert PAGE.read_text() == features_page(), "write nightfold.features.page.features_page() to docs/features.md"
+    assert PAGE.read_text() == features_page(), "`nightfold features --page > docs/features.md` writes it"
 
 
 def test_the_page_has_one_line_a_feature() -> None:

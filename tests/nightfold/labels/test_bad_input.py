@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -139,6 +140,26 @@ def test_a_price_that_cannot_be_is_refused(random_bars: Bars, name: str, value: 
     )
     with pytest.raises(BarsError, match=f"{name}: 1 values are null, not finite or not above 0"):
         label_table(bars, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("high", pl.col("low") * 0.9, "high: 1 values are under the low or the close"),
+        ("high", pl.col("close") * 0.9999, "high: 1 values are under the low or the close"),
+        (
+            "low",
+            pl.col("high") * 1.1,
+            "high: 1 values are under the low or the close; low: 1 values are over the close",
+        ),
+        ("close", pl.col("low") * 0.9, "low: 1 values are over the close"),
+    ],
+)
+def test_a_price_outside_its_bar_is_refused(random_bars: Bars, name: str, value: pl.Expr, message: str) -> None:
+    bars = random_bars(30, 1).with_columns(pl.when(pl.int_range(pl.len()) == 7).then(value).otherwise(name).alias(name))
+    for labelled in (partial(label_table, label_set=LABELS), partial(barrier_labels, barrier=TripleBarrier(horizon=5))):
+        with pytest.raises(BarsError, match=f"`bars` cannot be labelled: {message}"):
+            labelled(bars)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from nightfold.errors import BarsError
-from nightfold.labels.barrier import TripleBarrier, barrier_labels, volatility
+from nightfold.labels.barrier import STRIP, TripleBarrier, barrier_labels, volatility
 from nightfold.labels.touch import FAR, PART
 
 Bars = Callable[..., pl.DataFrame]
@@ -236,6 +236,21 @@ def test_near_and_far_horizons_equal_the_slow_walk_over_more_rows_than_are_taken
         assert_same(barrier_labels(bars, barrier), expected)
         seen += expected
     assert sum(row["tie"] is True for row in seen) > 10
+
+
+@pytest.mark.parametrize("horizon", [5, 23, FAR + 6])
+@pytest.mark.parametrize("entry", ["close", "next_open"])
+def test_where_two_strips_of_rows_meet_labels_equal_the_slow_walk(random_bars: Bars, horizon: int, entry: str) -> None:
+    count, symbols = 500, STRIP // 500 + 2
+    random = np.random.default_rng(8)
+    steps = [np.cumsum(random.choice([1, 2], count, p=[0.99, 0.01])).tolist() for _ in range(symbols)]
+    bars = [random_bars(count, seed, steps[seed], symbol=f"{seed:03}") for seed in range(symbols)]
+    barrier = TripleBarrier(horizon=horizon, upper=0.5, lower=0.6, volatility_bars=12, entry=entry)
+    labels = barrier_labels(pl.concat(bars), barrier).partition_by("symbol")
+    expected = slow_labels(bars[STRIP // count], barrier)
+    assert {row["touch"] for row in expected} == {None, "lower", "vertical", "upper"}
+    assert_same(labels[STRIP // count], expected)
+    assert all(found.equals(barrier_labels(alone, barrier)) for found, alone in zip(labels, bars, strict=True))
 
 
 @pytest.mark.parametrize("barrier", [TripleBarrier(horizon=5, upper=0.3, lower=0.3), TripleBarrier(horizon=60)])

@@ -97,7 +97,20 @@ def test_a_search_shows_its_feasible_trials_the_best_and_the_chosen() -> None:
     picture = search_picture({20: search}, 0.9, "Search", is_simulated=True)
     assert len(re.findall(f'h0" stroke="{FAINT}"', picture)) == len(re.findall(f'h0" stroke="{BLUE}"', picture)) == 2
     assert len(re.findall("<circle[^>]*" + RED, picture)) == 2
-    assert any(text.startswith("20 bars: basis points per bar, by trial") for text in texts(picture))
+    assert {"20 bars: by trial", "20 bars: by entropy"} < set(texts(picture))
+
+
+def test_pictures_fit_into_the_column_of_the_ui_and_long_words_are_broken(bars: pl.DataFrame) -> None:
+    search = BarrierSearch(TripleBarrier(), 1, None, tried(*ROWS))
+    title = "Barriers for BTCUSDT from 2024-03-01, searched on the 90 days before"
+    picture = search_picture({20: search, 288: search}, 0.9, title, is_simulated=True)
+    for each in (picture, drawn(bars, LabelSet(horizons=[10]))):
+        assert float(ElementTree.fromstring(each).attrib["width"]) <= 520
+    lines = texts(picture)
+    assert " ".join(lines[:2]) == title
+    assert all(len(line) * 5.5 < 520 for line in lines)
+    (moved,) = re.findall(r"translate\(0 (\d+)\)", picture)
+    assert int(moved) == 17 * 3
 
 
 @pytest.mark.parametrize(

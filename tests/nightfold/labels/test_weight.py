@@ -51,7 +51,7 @@ def test_impossible_spans_are_refused(start: list, end: list, message: str) -> N
 
 def weights_of(bars: pl.DataFrame, barrier: TripleBarrier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     panel = read_panel(bars, "5m")
-    ended = outcomes(panel, panel_volatility(panel, barrier), barrier)
+    (ended,) = outcomes(panel, panel_volatility(panel, barrier), [barrier])
     return ended.decided, *stored_weights(panel, ended, barrier.horizon)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError
-from nightfold.models.boosting import LightGBMSpec
+from nightfold.models.boosting.lightgbm import LightGBMSpec
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import MODELS
 from nightfold.models.contract import ModelError, corrected
@@ -66,7 +66,7 @@ def test_the_manifest_tells_where_the_models_come_from(trained: dict[int, Traine
     assert manifest.metrics[5] == trained[5].metrics
     assert manifest.rounds == {5: trained[5].rounds, 20: trained[20].rounds}
     assert set(manifest.versions) == {"lightgbm", "numpy"}
-    assert manifest.classes == (-1, 0, 1)
+    assert manifest.objective.classes == (-1, 0, 1)
 
 
 def test_a_bundle_may_be_moved_and_holds_no_place_or_time(stored: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip, Path.unlink])
-@pytest.mark.parametrize("name", ["h05/trees.txt", "h20/model.json", "h05/prior.json"])
+@pytest.mark.parametrize("name", ["h05/trees_0.txt", "h20/model.json", "h05/start.json"])
 def test_a_changed_or_lost_model_file_is_refused(damage: Callable[[Path], None], name: str, stored: Path) -> None:
     damage(stored / name)
     with pytest.raises(ModelError, match=f"differs from its manifest in {name}"):

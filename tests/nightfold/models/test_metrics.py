@@ -89,8 +89,8 @@ def test_the_base_rate_itself_gains_nothing_and_integer_weights_are_repeated_row
     assert metrics.direction_gain(constant, label) == pytest.approx(0, abs=1e-12)
     times = np.random.default_rng(1).integers(0, 4, 400)
     repeated = np.repeat(np.arange(400), times)
-    weighted = metrics.score(probabilities, label, times.astype(np.float64))
-    for name, value in metrics.score(probabilities[repeated], label[repeated]).items():
+    weighted = metrics.class_scores(probabilities, label, times.astype(np.float64))
+    for name, value in metrics.class_scores(probabilities[repeated], label[repeated]).items():
         if name != "rows":
             assert weighted[name] == pytest.approx(value, abs=1e-12), name
 
@@ -98,7 +98,7 @@ def test_the_base_rate_itself_gains_nothing_and_integer_weights_are_repeated_row
 def test_a_measure_without_rows_is_none() -> None:
     nothing, flat = np.empty((0, 3)), np.zeros(2, dtype=np.int8)
     empty = np.empty(0, dtype=np.int8)
-    assert {name for name, value in metrics.score(nothing, empty).items() if value is None} == {
+    assert {name for name, value in metrics.class_scores(nothing, empty).items() if value is None} == {
         *("touched_share", "log_loss", "brier_score", "accuracy", "macro_f1", "macro_f1_chance", "direction_gain")
     }
     assert metrics.direction_gain(np.full((2, 3), 1 / 3), flat) is None

@@ -151,14 +151,17 @@ def metrics_frame(rng: np.random.Generator, days: int) -> pl.DataFrame:
             "as_of": START + timedelta(days=7 * week),
             "model": model,
             "horizon": horizon,
-            "log_loss": 1.07 + float(rng.normal(0, 0.01)),
-            "log_loss_class_frequencies": 1.09 + 0.001 * horizon,
+            "metric": "log_loss",
+            "loss": 1.07 + float(rng.normal(0, 0.01)),
+            "constant_loss": 1.09 + 0.001 * horizon,
             "macro_f1": 0.36 + float(rng.normal(0, 0.01)),
             "macro_f1_chance": 0.33,
             "direction_gain": float(rng.normal(0, 0.002)),
+            "r2": None,
+            "sign_accuracy": None,
         }
         for week in range(max(1, days // 7))
         for model in ("ensemble", "lightgbm", "logistic")
         for horizon in (5, 20)
     ]
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, schema_overrides={"r2": pl.Float64, "sign_accuracy": pl.Float64})

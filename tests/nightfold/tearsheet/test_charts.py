@@ -24,7 +24,7 @@ from nightfold.tearsheet.charts import (
     trade_scatter,
 )
 from nightfold.tearsheet.plot import HEIGHT, WIDTH, Plot, bars, line
-from nightfold.tearsheet.score_charts import direction_charts, log_loss_charts
+from nightfold.tearsheet.score_charts import direction_charts, loss_charts
 
 UNIT = Axis(0.0, 1.0, [(0.0, "0"), (1.0, "1")])
 
@@ -155,15 +155,16 @@ METRICS = pl.DataFrame(
         "as_of": [date(2024, 1, 1), date(2024, 1, 8), date(2024, 1, 8), date(2024, 1, 8)],
         "model": ["a", "a", "b", "b"],
         "horizon": [5, 5, 5, 20],
-        "log_loss": [1.0, 1.1, 1.2, 1.3],
-        "log_loss_class_frequencies": [1.09, 1.08, 1.08, 1.07],
+        "metric": ["log_loss"] * 4,
+        "loss": [1.0, 1.1, 1.2, 1.3],
+        "constant_loss": [1.09, 1.08, 1.08, 1.07],
         "direction_gain": [0.1, 0.2, 0.3, None],
     }
 )
 
 
 def test_log_loss_has_a_chart_a_horizon_with_class_frequencies_beside() -> None:
-    short, long = log_loss_charts(METRICS)
+    short, long = loss_charts(METRICS)
     assert (short.title, long.title) == ("Log loss at 5 bars", "Log loss at 20 bars")
     assert [(one["name"], one["words"]) for one in hovering(short)["series"]] == [
         ("a", ["1.0000", "1.1000"]),

@@ -99,16 +99,20 @@ def test_scores_are_means_over_windows_with_the_error_of_their_direction() -> No
             "as_of": [date(2024, 1, 1), date(2024, 1, 8), date(2024, 1, 1)],
             "model": ["a", "a", "b"],
             "horizon": [20, 20, 5],
-            "log_loss": [1.0, 1.2, 1.0],
-            "log_loss_class_frequencies": [1.1, 1.1, 1.1],
+            "metric": "log_loss",
+            "loss": [1.0, 1.2, 1.0],
+            "constant_loss": [1.1, 1.1, 1.1],
             "macro_f1": [0.3, 0.5, None],
             "macro_f1_chance": [0.33, 0.33, 0.33],
             "direction_gain": [0.01, 0.03, 0.5],
+            "r2": None,
+            "sign_accuracy": None,
         }
     )
     short, long = by_model(metrics).rows(named=True)
     assert (short["model"], short["windows"], short["macro_f1"], short["direction_error"]) == ("b", 1, None, None)
-    assert long["log_loss"] == pytest.approx(1.1)
-    assert long["log_loss_gain"] == pytest.approx(0.0)
+    assert long["loss"] == pytest.approx(1.1)
+    assert long["loss_gain"] == pytest.approx(0.0)
+    assert long["loss_error"] == pytest.approx(0.1)  # gains .1 and -.1 of two windows
     assert long["macro_f1"] == pytest.approx(0.4)
     assert long["direction_error"] == pytest.approx(0.01)

@@ -12,7 +12,14 @@ GOOD = Gate("Sharpe ratio", 1.0, 0.5, passed=True)
 BAD = Gate("Sharpe ratio", 0.2, 0.5, passed=False)
 UNKNOWN = Gate("Profit factor", None, 1.3, passed=None)
 MODELS = pl.DataFrame(
-    {"model": ["a", "b"], "horizon": [5, 20], "direction_gain": [0.001, 0.01], "direction_error": [0.001, 0.004]}
+    {
+        "model": ["a", "b"],
+        "horizon": [5, 20],
+        "direction_gain": [0.001, 0.01],
+        "direction_error": [0.001, 0.004],
+        "loss_gain": [0.0, 0.0],
+        "loss_error": [0.1, 0.1],
+    }
 )
 
 

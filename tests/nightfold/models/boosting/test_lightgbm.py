@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from nightfold.models.boosting import LightGBMModel, LightGBMSpec
+from nightfold.models.boosting.lightgbm import LightGBMModel, LightGBMSpec
 from nightfold.models.contract import class_prior
 from nightfold.models.dataset import Dataset
 

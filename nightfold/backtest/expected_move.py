@@ -1,0 +1,63 @@
+"""What a forecast without barriers says of the price: its expected log move over the horizon."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from nightfold.errors import ConfigError
+from nightfold.models.objective import Objective
+
+
+def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
+    """Read the expected log return over the horizon from a forecast.
+
+    Parameters
+    ----------
+    objective
+        Task of the forecasts, whose columns the expression reads, beside ``width`` for classes.
+    dead_zone
+        Widths within which a move counts as none, for the three classes of a direction.
+
+    Returns
+    -------
+    Expr
+        The forecast mean; of quantiles the mean of the quantile function that is linear between them and flat beyond
+        the outer ones; of classes the share of up less that of down, times the mean size of such a move under a normal
+        distribution as wide as volatility leads to expect.
+
+    Examples
+    --------
+    >>> said = pl.DataFrame({"q05": [-0.03], "q50": [0.004], "q95": [0.05]})
+    >>> round(said.select(expected_move(Objective(task="quantile"), 0.3)).item(), 4)
+    0.0073
+    """
+    if objective.task == "regression":
+        return pl.col("mean")
+    if objective.task == "quantile":
+        weights = quantile_weights(objective.quantiles)
+        return pl.sum_horizontal(pl.col(name) * weight for name, weight in zip(objective.columns, weights, strict=True))
+    if objective.task == "binary":
+        return (pl.col("p_yes") - pl.col("p_no")) * pl.col("width") * mean_size(0.0)
+    if objective.task == "three_class":
+        return (pl.col("p_up") - pl.col("p_down")) * pl.col("width") * mean_size(dead_zone)
+    raise ConfigError(f"`task` is {objective.task}; it says nothing of the price that could be traded.")
+
+
+def quantile_weights(levels: list[float]) -> list[float]:
+    """Weight of each quantile in the mean of the piecewise linear quantile function.
+
+    Examples
+    --------
+    >>> quantile_weights([0.05, 0.5, 0.95])
+    [0.275, 0.45, 0.275]
+    """
+    edges = np.array([0.0, *((low + high) / 2 for low, high in pairwise(levels)), 1.0])
+    return [round(float(weight), 12) for weight in np.diff(edges)]
+
+
+def mean_size(beyond: float) -> float:
+    """Mean of a standard normal above ``beyond``: density over upper tail."""
+    density = math.exp(-(beyond**2) / 2) / math.sqrt(2 * math.pi)
+    return density / (0.5 * math.erfc(beyond / math.sqrt(2)))

@@ -1,0 +1,86 @@
+"""From out-of-sample rows to the ensemble in force: a blend, calibrated on rows it was not fitted on."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from nightfold.ensemble.blend import EnsembleSpec
+from nightfold.ensemble.blender import Blender, MeanBlender
+from nightfold.ensemble.boosted import BoostedBlender
+from nightfold.ensemble.calibrate_values import Toward
+from nightfold.ensemble.calibrator import Calibrator, fit_calibrator
+from nightfold.ensemble.rank import RankBlender
+from nightfold.ensemble.rows import OutOfSample
+from nightfold.ensemble.stack import StackBlender
+from nightfold.ensemble.weighted import WeightedBlender
+from nightfold.models.contract import Prediction
+from nightfold.spec import Spec
+
+AnyBlender = Annotated[
+    MeanBlender | WeightedBlender | RankBlender | StackBlender | BoostedBlender, Field(discriminator="method")
+]
+_BLENDERS: Mapping[str, type[Blender]] = {
+    "mean": MeanBlender,
+    "weighted": WeightedBlender,
+    "rank": RankBlender,
+    "stack": StackBlender,
+    "boosted": BoostedBlender,
+}
+
+
+class Ensemble(Spec):
+    """A blend and its calibrator, as they are stored: read with `model_validate_json`."""
+
+    blender: AnyBlender
+    calibrator: Calibrator
+
+    def apply(self, members: Mapping[str, Prediction]) -> Prediction:
+        """Blend the forecasts of each member by name, and calibrate."""
+        return self.calibrator.apply(self.blender.apply(members))
+
+
+def fit_blender(rows: OutOfSample, spec: EnsembleSpec) -> Blender:
+    """Fit the blend that a spec asks for on all of some rows."""
+    is_boosted = spec.method == "stack" and spec.meta == "boosting"
+    return _BLENDERS["boosted" if is_boosted else spec.method].fit(rows, spec)
+
+
+def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zero") -> Ensemble:
+    """Fit blend and calibrator.
+
+    The blend is fitted on all rows. A mean learns nothing, so all rows calibrate it. Any other blend fits its rows
+    better than new ones; it is calibrated on forecasts of the later half by a blend of the earlier half, as it is
+    judged.
+
+    Parameters
+    ----------
+    rows
+        Forecasts that the members made of rows they had not learnt from.
+    spec
+        How to blend.
+    toward
+        What values forecast without skill fall back to, as of `MeanCalibrator`.
+
+    Raises
+    ------
+    SchemaError
+        If rows show one class only where two are told apart.
+    ConfigError
+        If there are too few rows for two halves, and the blend needs them.
+    """
+    blender = fit_blender(rows, spec)
+    if spec.method == "mean":
+        calibrating, blended = rows, blender.apply(rows.members)
+    else:
+        earlier, calibrating = rows.halves()
+        blended = fit_blender(earlier, spec).apply(calibrating.members)
+    calibrator = fit_calibrator(
+        rows.objective,
+        blended,
+        calibrating.label,
+        calibrating.weight,
+        toward=toward,
+        independent=calibrating.independent,
+    )
+    return Ensemble(blender=blender, calibrator=calibrator)

@@ -1,0 +1,25 @@
+"""The extra `neural`: what needs it says so by name where it is not installed."""
+
+from importlib.util import find_spec
+
+from nightfold.errors import NightfoldError
+
+
+class MissingExtraError(NightfoldError, ImportError):
+    """A model is used whose library is not installed; the message names the extra that brings it."""
+
+
+def require_neural(user: str, *libraries: str) -> None:
+    """Refuse to go on without the libraries of the extra.
+
+    Raises
+    ------
+    MissingExtraError
+        With what is missing and how to get it.
+    """
+    missing = [library for library in libraries if find_spec(library) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{user} needs {' and '.join(missing)}, which is not installed; take the extra `neural`: "
+            "pip install 'nightfold[neural]'."
+        )

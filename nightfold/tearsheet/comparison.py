@@ -1,0 +1,21 @@
+"""The comparison of models as one HTML file that loads nothing."""
+
+from nightfold.comparison import Comparison, best_words, spelled
+from nightfold.tearsheet.template import environment
+
+
+def render_comparison(comparison: Comparison, title: str, note: str = "") -> str:
+    """Lay a comparison out as a page; equal input gives equal text, all of it escaped."""
+    return (
+        environment()
+        .get_template("comparison.html")
+        .render(
+            title=title,
+            note=note,
+            metric=comparison.metric,
+            constant=comparison.constant,
+            models=spelled(comparison.models),
+            best=[best_words(row).removeprefix("- ").replace("`", "") for row in comparison.best.iter_rows(named=True)],
+            correlations={h: spelled(table) for h, table in comparison.correlations.items() if table.height > 1},
+        )
+    )

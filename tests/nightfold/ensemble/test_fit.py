@@ -1,0 +1,99 @@
+"""From rows to the ensemble in force, for every way of blending and every task."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nightfold.ensemble.blend import EnsembleSpec
+from nightfold.ensemble.calibrator import fit_calibrator
+from nightfold.ensemble.fit import Ensemble, fit_blender, fit_ensemble
+from nightfold.ensemble.rows import OutOfSample
+from nightfold.errors import SchemaError
+
+Market = Callable[..., OutOfSample]
+SPECS = {
+    **{method: EnsembleSpec(method=method) for method in ("mean", "weighted", "rank", "stack")},
+    "boosted": EnsembleSpec(method="stack", meta="boosting"),
+}
+EVERY = pytest.mark.parametrize("method", SPECS)
+TASKS = pytest.mark.parametrize("task", ["three_class", "binary", "regression", "quantile"])
+
+
+@EVERY
+@TASKS
+def test_an_ensemble_is_a_forecast_of_its_task_row_by_row_and_survives_json(
+    market: Market, task: str, method: str
+) -> None:
+    rows = market(task)
+    before = {name: member.copy() for name, member in rows.members.items()}
+    made = fit_ensemble(rows, SPECS[method])
+    assert Ensemble.model_validate_json(made.model_dump_json()) == made
+    assert fit_ensemble(rows, SPECS[method]).model_dump_json() == made.model_dump_json()
+    new = market(task, seed=1).members
+    told = made.apply(new)
+    assert told.shape == (1800, len(rows.objective.columns))
+    assert np.isfinite(told).all()
+    if rows.objective.classes:
+        assert (told >= 0).all()
+        np.testing.assert_allclose(told.sum(axis=1), 1, atol=1e-9)
+    assert (np.diff(told, axis=1) >= 0).all() or task != "quantile"
+    np.testing.assert_allclose(made.apply({name: member[7:8] for name, member in new.items()}), told[7:8], atol=1e-12)
+    backwards = {name: new[name] for name in reversed(list(new))}
+    assert np.array_equal(made.apply(backwards), told)
+    assert all(np.array_equal(before[name], member) for name, member in rows.members.items())
+
+
+@EVERY
+def test_weights_name_every_member(market: Market, method: str) -> None:
+    weights = fit_blender(market("three_class"), SPECS[method]).weights
+    assert list(weights) == ["m0", "m1", "m2"]
+    if method in {"mean", "rank"}:
+        assert set(weights.values()) == {1 / 3}
+
+
+@EVERY
+def test_forecasts_of_others_or_of_another_task_are_refused(market: Market, method: str) -> None:
+    rows = market("three_class")
+    blender = fit_blender(rows, SPECS[method])
+    with pytest.raises(SchemaError, match="m0, m1; this blend was fitted for m0, m1, m2"):
+        blender.apply({name: rows.members[name] for name in ("m0", "m1")})
+    with pytest.raises(SchemaError, match="same rows and task"):
+        blender.apply({**market("quantile").members, "m0": market("binary").members["m0"]})
+    with pytest.raises(SchemaError, match="NaN"):
+        blender.apply({**rows.members, "m1": np.full((1800, 3), np.nan)})
+
+
+def test_a_mean_is_calibrated_on_all_rows_and_others_on_rows_they_were_not_fitted_on(market: Market) -> None:
+    rows = market("three_class")
+    mean = fit_ensemble(rows, EnsembleSpec())
+    plain = np.mean(list(rows.members.values()), axis=0)
+    assert mean.calibrator == fit_calibrator(rows.objective, plain, rows.label, rows.weight)
+    spec = EnsembleSpec(method="stack")
+    stacked = fit_ensemble(rows, spec)
+    earlier, later = rows.halves()
+    told = fit_blender(earlier, spec).apply(later.members)
+    assert stacked.calibrator == fit_calibrator(rows.objective, told, later.label, later.weight)
+    assert stacked.blender == fit_blender(rows, spec)
+
+
+def test_overlap_makes_the_calibrator_careful(market: Market) -> None:
+    rows = market("regression", noise=(1.0,))
+    plain = rows.members["m0"]
+    expected = fit_calibrator(rows.objective, plain, rows.label, rows.weight, independent=rows.independent)
+    assert fit_ensemble(rows, EnsembleSpec()).calibrator == expected
+    constant = fit_ensemble(rows, EnsembleSpec(), toward="constant").calibrator
+    assert constant != expected
+
+
+@TASKS
+def test_an_ensemble_without_skill_is_the_constant(market: Market, task: str) -> None:
+    """Members know nothing: what is left of their differences is small."""
+    rows = market(task, rows=6000, skill=0.0)
+    new = market(task, rows=6000, skill=0.0, seed=1)
+    told = fit_ensemble(rows, EnsembleSpec(method="stack")).apply(new.members)
+    parts = {"regression": [1.0], "quantile": [0.275, 0.45, 0.275], "binary": [0.0, 1], "three_class": [-1.0, 0, 1]}
+    center = told @ np.array(parts[task])
+    assert center.std() < 0.03
+    if not rows.objective.classes:
+        assert np.abs(center).mean() < 0.03

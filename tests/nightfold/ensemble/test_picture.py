@@ -1,0 +1,53 @@
+"""Pictures are whole SVG files that show what they are given."""
+
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import polars as pl
+
+from nightfold.ensemble.picture import ablation_picture, correlation_picture, weights_picture
+from nightfold.labels.drawing import FAINT, GREEN, RED
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def words(svg: str) -> list[str]:
+    return [each.text or "" for each in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_correlations_are_written_into_their_squares() -> None:
+    told = correlation_picture(["a<b", "c"], np.array([[1.0, -0.25], [-0.25, np.nan]]), "Errors", is_simulated=True)
+    assert [word for word in words(told) if word in {"1.00", "−0.25", "–"}] == ["1.00", "−0.25", "−0.25", "–"]
+    assert words(told).count("a<b") == 2
+    assert "simulated market" in words(told)
+    assert len(list(ET.fromstring(told).iter(f"{SVG}rect"))) == 1 + 3
+
+
+def test_bars_are_coloured_by_what_is_certain() -> None:
+    columns = {
+        "loss_change": [0.02, -0.02, 0.01, 0.01],
+        "low": [0.01, -0.03, -0.01, None],
+        "high": [0.03, -0.01, 0.03, None],
+    }
+    told = ablation_picture(
+        pl.DataFrame({"member": ["good", "bad", "open", "short"], **columns}), "x", is_simulated=False
+    )
+    bars = [path.get("stroke") for path in ET.fromstring(told).iter(f"{SVG}path") if path.get("stroke-width") == "12"]
+    assert bars == [GREEN, RED, FAINT, FAINT]
+    assert {"good", "bad", "open", "short"} <= set(words(told))
+    empty = ablation_picture(
+        pl.DataFrame(schema=dict.fromkeys(["member", "loss_change", "low", "high"], pl.Float64)),
+        "x",
+        is_simulated=False,
+    )
+    assert "an ensemble of one" in words(empty)
+
+
+def test_weights_are_lines_over_time_without_the_unknown() -> None:
+    days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(weeks=week) for week in range(4)]
+    told = weights_picture(days, {"a": [0.5, 0.6, 0.4, 0.5], "b": [None, None, -0.1, 0.5]}, "x", is_simulated=False)
+    lines = [path.get("d") or "" for path in ET.fromstring(told).iter(f"{SVG}path") if path.get("fill") == "none"]
+    assert [line.count("L") for line in lines][-2:] == [3, 1]
+    assert {"a", "b"} <= set(words(told))
+    assert "weight" in words(weights_picture(days[:1], {"a": [1.0]}, "x", is_simulated=False))
