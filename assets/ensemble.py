@@ -29,6 +29,7 @@ from nightfold.models.bundle import Bundle, load_bundle
 from nightfold.models.contract import Prediction
 from nightfold.models.rows import FeatureRows
 from nightfold.spec import fingerprint
+from nightfold.window import parse_moment
 from resources.lake import Lake
 
 _KEY = ("symbol", "open_time", "horizon")
@@ -65,9 +66,8 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             place = lake_partition(partition)
             with TemporaryDirectory() as scratch:
-                stored = {m: lake.fetch_folder(plan.key(m), place, Path(scratch)) for m in members}
                 versions = {m: str(lake.version(plan.key(m), place)) for m in members}
-                frames = {member: pl.read_parquet(path / VALIDATION) for member, path in stored.items()}
+                frames = {m: _forecasts(plan, lake, m, partition, Path(scratch)) for m in members}
             rows = {h: _out_of_sample(plan, partition, frames, h) for h in plan.experiment.target.horizons}
             fitted = {h: fit_ensemble(each, spec, toward=_toward(plan)) for h, each in rows.items()}
             document = {"members": versions, "ensembles": {h: e.model_dump(mode="json") for h, e in fitted.items()}}
@@ -88,6 +88,17 @@ def _toward(plan: Plan) -> Toward:
     return "zero" if plan.experiment.target.is_traded else "constant"
 
 
+def _forecasts(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, scratch: Path) -> pl.DataFrame:
+    """Out-of-sample forecasts stored with a member: of this as-of, or where asked for of those before it as well."""
+    as_ofs = [partition.window.key]
+    if plan.experiment.ensemble.oof == "past":
+        earlier = lake.as_ofs(plan.key(member), partition.universe)
+        as_ofs = [as_of for as_of in earlier if parse_moment(as_of, "as_of") <= partition.as_of]
+    places = (f"universe={partition.universe}/{as_of}" for as_of in as_ofs)
+    frames = [pl.read_parquet(lake.fetch_folder(plan.key(member), place, scratch) / VALIDATION) for place in places]
+    return pl.concat(frames).unique(_KEY, keep="last", maintain_order=True)
+
+
 def _out_of_sample(
     plan: Plan, partition: AsOfPartition, frames: Mapping[str, pl.DataFrame], horizon: int
 ) -> OutOfSample:
@@ -105,7 +116,10 @@ def _out_of_sample(
         )
     aligned = {member: shared.join(frame, on=_KEY, maintain_order="left") for member, frame in kept.items()}
     rows = next(iter(aligned.values()))
-    latest = pl.select(pl.max_horizontal(*(frame["learnt_until"] for frame in aligned.values()))).to_series()
+    if plan.experiment.ensemble.oof == "purged_kfold":
+        latest = None
+    else:
+        latest = pl.select(pl.max_horizontal(*(frame["learnt_until"] for frame in aligned.values()))).to_series()
     return OutOfSample.of(
         objective,
         {member: frame.select(objective.columns).to_numpy() for member, frame in aligned.items()},

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,14 +19,16 @@ from assets.partitions import AsOfPartition
 from assets.reuse import FITTED, VALIDATION, earlier_fit, go_on
 from assets.splits import stored_split
 from assets.tuning import search_deps, tuned_choice
+from nightfold.ensemble.out_of_fold import out_of_fold
 from nightfold.errors import LakeError
 from nightfold.experiment import ModelChoice
 from nightfold.forecast import forecast_columns
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import find_model
+from nightfold.models.dataset import Dataset
 from nightfold.models.objective import Objective
 from nightfold.models.score import CONSTANT
-from nightfold.models.train import Trained, train_model
+from nightfold.models.train import Trained, forecast_blocks, train_model
 from nightfold.schema import TIME, Column, Table
 from nightfold.spec import fingerprint
 from nightfold.training import Sample
@@ -49,7 +52,11 @@ def validation_table(objective: Objective) -> Table:
             "label": Column(pl.Float64, "What came."),
             "weight": Column(pl.Float64, "What the row would count in training.", minimum=0),
             "horizon": Column(pl.Int32, "Bars ahead.", minimum=1),
-            "learnt_until": Column(TIME, "Latest end of a label that the model behind it had learnt from, UTC."),
+            "learnt_until": Column(
+                TIME,
+                "Latest label end its model had learnt from, UTC; none: purged.",
+                nullable=True,
+            ),
             **dict(zip(objective.columns, said.values(), strict=True)),
         },
         key=(),
@@ -68,6 +75,9 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
     """Make `e/<member>`, and return it with its code version; ``above`` are those of split and search."""
     settings = {"model": choice.model_dump(mode="json", exclude={"tuning"}), "seed": plan.experiment.seed}
     settings |= {"refit": plan.experiment.split.refit}
+    refits = plan.experiment.ensemble.refits and member in plan.experiment.ensemble.chosen(plan.experiment.models)
+    if refits:
+        settings |= plan.experiment.ensemble.model_dump(mode="json", include={"oof", "oof_blocks", "oof_share"})
     own_version = code_version("models", settings)
     version = plan.version("models", settings, *above)
     table = validation_table(plan.experiment.target.objective)
@@ -99,12 +109,15 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
                     return wanted, _metadata(load_bundle(stored / "bundle")) | {"progress": "already fitted"}
             earlier = earlier_fit(plan, lake, member, choice, partition, own_version)
             if earlier is not None:
-                bundle = go_on(plan, lake, member, partition, earlier, samples, folder)
+                bundle = go_on(plan, lake, member, partition, earlier, samples, table, folder)
                 goes_on = {"fitted_as_of": earlier.as_of, "progress": f"as fitted {earlier.as_of}"}
                 return fingerprint({"goes on": earlier.version, "datasets": datasets}), _metadata(bundle) | goes_on
             trained = _fit(plan, chosen, samples)
             bundle = save_bundle(folder / "bundle", trained)
-            table.validate(table.conform(_validation_frame(trained, samples))).write_parquet(folder / VALIDATION)
+            forecasts = [_validation_frame(trained, samples)]
+            if refits:
+                forecasts = [_block_frame(plan, chosen, trained[h], sample, h) for h, sample in samples.items()]
+            table.validate(table.conform(pl.concat(forecasts))).write_parquet(folder / VALIDATION)
             cost = {horizon: round(item.seconds, 3) for horizon, item in trained.items()}
             (folder / COST).write_text(json.dumps(cost))
             (folder / FITTED).write_text(json.dumps({"as_of": partition.window.key, "code": own_version}))
@@ -158,6 +171,31 @@ def _validation_frame(trained: Mapping[int, Trained], samples: Mapping[int, Samp
             *(pl.Series(name, values) for name, values in zip(columns, item.validation_prediction.T, strict=True)),
         )
         for horizon, item in trained.items()
+    )
+
+
+def _block_frame(plan: Plan, choice: ModelChoice, trained: Trained, sample: Sample, horizon: int) -> pl.DataFrame:
+    """Out-of-sample forecasts of more rows than the validation part, each by a fit of its own."""
+    parts, split = sample.windowed(choice.window), plan.experiment.split
+    keys, rows = pl.concat(sample.keys[name] for name in parts), reduce(Dataset.join, parts.values())
+    blocks = out_of_fold(
+        keys["open_time"],
+        keys["label_end"],
+        plan.experiment.ensemble,
+        purge=split.purge,
+        embargo=split.embargo,
+        interval=plan.interval,
+    )
+    pairs = [(block.train, block.predicted) for block in blocks]
+    said = forecast_blocks(find_model(choice.model), trained.model.spec, rows, pairs, plan.experiment.seed)
+    columns = sample.train.objective.columns
+    return pl.concat(
+        keys[block.predicted].with_columns(
+            pl.lit(horizon, pl.Int32).alias("horizon"),
+            pl.lit(block.learnt_until, pl.Int64).cast(TIME).alias("learnt_until"),
+            *(pl.Series(name, values) for name, values in zip(columns, forecast.T, strict=True)),
+        )
+        for block, forecast in zip(blocks, said, strict=True)
     )
 
 

@@ -14,7 +14,7 @@ from assets.experiment import Plan
 from assets.partitions import AsOfPartition
 from nightfold.experiment import ModelChoice
 from nightfold.models.bundle import Bundle, load_bundle
-from nightfold.schema import KEY, TIME
+from nightfold.schema import KEY, TIME, Table
 from nightfold.splits.as_of import known_before
 from nightfold.training import Sample
 from nightfold.window import parse_moment, window_of
@@ -62,6 +62,7 @@ def go_on(
     partition: AsOfPartition,
     earlier: EarlierFit,
     samples: Mapping[int, Sample],
+    table: Table,
     folder: Path,
 ) -> Bundle:
     """Store the model of an earlier as-of under this one.
@@ -76,7 +77,7 @@ def go_on(
         before = pl.read_parquet(stored / VALIDATION)
     bundle, came = load_bundle(folder / "bundle"), parse_moment(earlier.as_of, "as_of")
     frames = [_forecast(plan, bundle, sample, horizon, before, came) for horizon, sample in samples.items()]
-    pl.concat(frames).write_parquet(folder / VALIDATION)
+    table.validate(table.conform(pl.concat(frames))).write_parquet(folder / VALIDATION)
     return bundle
 
 

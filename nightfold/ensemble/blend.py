@@ -30,13 +30,20 @@ class EnsembleSpec(Spec):
     """`stack`: how many independent rows' worth of evidence the plain pool is given per coefficient, or per leaf."""
     oof: OutOfFold = "expanding"
     """Rows that weights are fitted on. `expanding`: the last blocks of the as-of's rows, each forecast by a model
-    trained on earlier rows. `past`: forecasts of earlier as-ofs. `purged_kfold`: each fold by a model of the others,
-    later ones among them."""
+    trained on earlier rows. `past`: the validation rows of earlier as-ofs, too, as they were forecast then.
+    `purged_kfold`: each fold by a model of the others, later ones among them."""
     oof_blocks: PositiveInt = 1
     """Blocks or folds. One expanding block is the validation part, which the members have forecast anyway; every
     further one costs a fit of each member."""
     oof_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """`expanding` with several blocks: part of the rows' time that all blocks cover together."""
+
+    @property
+    def refits(self) -> bool:
+        """Whether rows to learn from need fits of their own, beside those that every as-of makes."""
+        return self.method != "mean" and (
+            self.oof == "purged_kfold" or (self.oof == "expanding" and self.oof_blocks > 1)
+        )
 
     def chosen(self, models: Iterable[str]) -> tuple[str, ...]:
         """Names of the members among the models of an experiment, in the experiment's order.

@@ -5,7 +5,6 @@ without further cost. That is the plan of one expanding block. More blocks look 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -13,10 +12,9 @@ from numpy.typing import ArrayLike
 
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError
-from nightfold.splits.as_of import EPOCH, MILLISECOND
 from nightfold.splits.fold import PurgedKFold, Splitter, WalkForward
 from nightfold.splits.gap import Gap
-from nightfold.splits.purge import NOT_KNOWN, Rows, spans
+from nightfold.splits.purge import NOT_KNOWN, Rows
 from nightfold.splits.span import LabelSpans
 
 
@@ -62,7 +60,7 @@ def out_of_fold(
     Raises
     ------
     ConfigError
-        If ``oof`` is `past`, which fits nothing (see `past_rows`), or rows are too few.
+        If rows are too few.
     """
     read = LabelSpans.of(start, end, interval)
     splitter = _splitter(read, spec, purge, embargo)
@@ -78,39 +76,7 @@ def out_of_fold(
     )
 
 
-def past_rows(
-    start: ArrayLike | pl.Series,
-    end: ArrayLike | pl.Series,
-    as_of: ArrayLike | pl.Series,
-    known_until: datetime,
-    fewest: int,
-) -> Rows:
-    """Choose stored forecasts of earlier as-ofs to learn from; none at all until there are enough.
-
-    Parameters
-    ----------
-    start, end, as_of
-        Label span of each stored forecast, and when the model that made it came into force, all times.
-    known_until
-        Latest label end that may be known, `known_before` of the as-of.
-    fewest
-        Independent rows, labels that overlap and symbols of one moment counted once, under which a mean has to do.
-
-    Returns
-    -------
-    ndarray
-        Row numbers, ascending. Each label had ended, and each forecast was made by a model in force before its bar.
-    """
-    begins, ends, _ = spans(start, end)
-    made, _, _ = spans(as_of, as_of)
-    until = (known_until - EPOCH) // MILLISECOND
-    rows = np.flatnonzero((ends != NOT_KNOWN) & (ends <= until) & (made <= begins))
-    return rows if _apart(begins[rows], ends[rows]) >= fewest else rows[:0]
-
-
 def _splitter(read: LabelSpans, spec: EnsembleSpec, purge: Gap, embargo: Gap) -> Splitter:
-    if spec.oof == "past":
-        raise ConfigError("`oof` is past, which fits nothing: choose stored forecasts with `past_rows`.")
     if spec.oof == "purged_kfold":
         return PurgedKFold(max(spec.oof_blocks, 2), purge=purge, embargo=embargo)
     test = round(read.moments * spec.oof_share / spec.oof_blocks)
@@ -121,12 +87,3 @@ def _splitter(read: LabelSpans, spec: EnsembleSpec, purge: Gap, embargo: Gap) ->
         )
     train = read.moments - test * spec.oof_blocks
     return WalkForward(train, test, expanding=True, purge=purge, embargo=embargo)
-
-
-def _apart(begins: Rows, ends: Rows) -> int:
-    """Most labels that can be chosen without two of them overlapping."""
-    count, taken_until = 0, NOT_KNOWN
-    for place in np.argsort(ends, kind="stable"):
-        if begins[place] > taken_until:
-            count, taken_until = count + 1, int(ends[place])
-    return count

@@ -20,4 +20,4 @@ def lean(function: Kernel) -> Kernel:
     numba prunes the counts itself.
     """
     options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    return cast(Kernel, njit(**options)(function))
+    return cast(Kernel, njit(**options)(function))  # type: ignore[call-overload]  # numba's stubs lack `_nrt`

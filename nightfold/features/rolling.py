@@ -67,7 +67,7 @@ class Windows:
 
     def variance(self, window: int) -> Array:
         """Variance of the window, population; exactly 0 where it is flat, and just there."""
-        return self._over(SPREAD, window)[1] * (1 / window)
+        return np.asarray(self._over(SPREAD, window)[1] * (1 / window))
 
     def deviation(self, window: int) -> Array:
         """Sample standard deviation (ddof 1) of the window."""
@@ -76,7 +76,7 @@ class Windows:
     def z_score(self, window: int) -> Array:
         """Distance from the window's mean in its population standard deviations; NaN where it is flat."""
         mean, squares = self._over(SPREAD, window)
-        return (self.values - mean) / _root(squares, 1 / window)
+        return np.asarray((self.values - mean) / _root(squares, 1 / window))
 
     def is_flat(self, window: int) -> NDArray[np.bool_]:
         """Whether maximum and minimum of the window are equal; false before the first whole window."""

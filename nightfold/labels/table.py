@@ -20,13 +20,13 @@ from nightfold.labels.barrier import (
 )
 from nightfold.labels.panel import Panel, bar_step, read_panel
 from nightfold.labels.search_spec import BarrierSearchSpec
-from nightfold.labels.target import forward_columns, next_columns
+from nightfold.labels.target import excursion_columns, forward_columns, next_columns
 from nightfold.labels.weight import stored_weights
 from nightfold.schema import TIME, Column, Table
 
 BARRIER = ("label", "label_end", "touch", "tie", "log_return", "mfe", "mae")
 WEIGHT = ("uniqueness", "weight")
-FORWARD = ("forward_log_return", "forward_end", "direction")
+FORWARD = ("forward_log_return", "forward_end", "direction", "forward_mfe", "forward_mae")
 NEXT = ("next_log_return", "next_end")
 TARGETS = ("volatility", *NEXT, *BARRIER, *WEIGHT, *FORWARD)
 """What a label table can hold; all but volatility and next bar once per horizon."""
@@ -150,7 +150,10 @@ def label_table(
         columns += shown
         found = _outcome_columns(panel, ended, barrier, targets) if ended else []
         if not set(FORWARD).isdisjoint(targets):
-            found += forward_columns(panel, entry_price(panel, barrier), sigma, horizon, label_set.dead_zone)
+            entry = entry_price(panel, barrier)
+            found += forward_columns(panel, entry, sigma, horizon, label_set.dead_zone)
+            if not {"forward_mfe", "forward_mae"}.isdisjoint(targets):
+                found += excursion_columns(panel, entry, horizon)
         columns += (column.alias(f"{column.name}_{horizon}") for column in found if column.name in targets)
     return panel.key.with_columns(columns)
 
@@ -227,6 +230,8 @@ def _described(barrier: TripleBarrier, label_set: LabelSet) -> dict[str, Column]
             minimum=-1,
             maximum=1,
         ),
+        "forward_mfe": known(pl.Float64, f"Highest log return within {bars}, at least 0.", minimum=0),
+        "forward_mae": known(pl.Float64, f"Lowest log return within {bars}, at most 0.", maximum=0),
     }
 
 

@@ -37,3 +37,27 @@ def forward_columns(panel: Panel, entry: Floats, sigma: Floats, horizon: int, de
         panel.close_time(target).alias("forward_end"),
         nullable(direction, ~(np.isnan(log_return) | np.isnan(edge))).alias("direction"),
     ]
+
+
+def excursion_columns(panel: Panel, entry: Floats, horizon: int) -> list[pl.Series]:
+    """Highest and lowest log return from entry within the next ``horizon`` bars; null where those are not all known."""
+    known = np.arange(horizon, panel.size + horizon) <= panel.last
+    columns = []
+    for name, values, further in (("forward_mfe", panel.high, np.maximum), ("forward_mae", panel.low, np.minimum)):
+        log_return = np.full(panel.size, np.nan)
+        reached = _reached(values, horizon, further)
+        log_return[: reached.size] = np.log(reached / entry[: reached.size])
+        log_return = further(log_return, 0.0)
+        log_return[~known] = np.nan
+        columns.append(pl.Series(name, log_return, nan_to_null=True))
+    return columns
+
+
+def _reached(values: Floats, horizon: int, further: np.ufunc) -> Floats:
+    """Furthest of the ``horizon`` values after each, for as many as have them: windows joined in doubling."""
+    reached, width = values[1:], 1
+    while width < horizon:
+        step = min(width, horizon - width)
+        reached = further(reached[:-step], reached[step:])
+        width += step
+    return np.asarray(reached)

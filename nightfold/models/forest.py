@@ -38,9 +38,6 @@ class RandomForestSpec(ForestSpec):
 class ExtraTreesSpec(ForestSpec):
     """Each tree sees all rows, and splits at the best of some random thresholds."""
 
-    feature_fraction: float = Field(default=0.3, gt=0, le=1)
-    """Share of the features each split may choose from; at least one."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trees:

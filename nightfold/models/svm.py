@@ -116,10 +116,9 @@ class SvmModel(Model[SvmSpec]):
         )
 
     def _machine(self, design: Array, target: NDArray[Any], weight: Array, gamma: Array, *, classes: bool) -> _Machine:
-        exact = self.spec.kernel == "rbf" and len(design) <= self.spec.exact_rows
+        if self.spec.kernel == "rbf" and len(design) <= self.spec.exact_rows:
+            return _exact(self.spec, design, target, weight, gamma, classes=classes)
         with one_thread():
-            if exact:
-                return _exact(self.spec, design, target, weight, gamma, classes=classes)
             return _approximate(self.spec, self.seed, design, target, weight, gamma, classes=classes)
 
     def _slopes(

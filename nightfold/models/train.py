@@ -1,6 +1,7 @@
 """One way to train any family: stop and score on validation rows, then learn from all rows."""
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -19,6 +20,7 @@ from nightfold.models.contract import (
 from nightfold.models.dataset import Dataset
 from nightfold.models.score import score_beside_constant
 from nightfold.spec import fingerprint
+from nightfold.splits.purge import Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +116,26 @@ def train_model(
         correction=_correction(rows),
         dataset=fingerprint([part.fingerprint for part in parts]),
     )
+
+
+def forecast_blocks(
+    entry: ModelEntry, spec: ModelSpec, rows: Dataset, blocks: Iterable[tuple[Rows, Rows]], seed: int = 0
+) -> Iterator[Prediction]:
+    """Yield forecasts of blocks of rows by models that did not learn from them, with the rounds already found.
+
+    Parameters
+    ----------
+    entry, spec, seed
+        As of `train_model`; the spec is that of a model in force.
+    rows
+        All rows an as-of may learn from.
+    blocks
+        Rows to train on and rows to forecast, by position.
+    """
+    for train, predicted in blocks:
+        learnt = rows.take(train)
+        fitted = entry.model(spec, seed).fit(learnt)
+        yield corrected(fitted.predict(rows.take(predicted).features), _correction(learnt))
 
 
 def _correction(rows: Dataset) -> tuple[float, ...]:

@@ -1,58 +1,68 @@
-"""Members and ensemble of one as-of belong together, or nothing is forecast."""
+"""Blends of every kind, through the assets: what they learn from had not been learnt by their members."""
+
+import json
 
 import polars as pl
 import pytest
-import yaml
 
-from pipeline_defs.runs import RunFailedError
-
-pytestmark = pytest.mark.xdist_group("line")
-
-
-@pytest.fixture
-def ours(finished, tmp_path):
-    return finished.copy(tmp_path)
+BLENDS = {
+    "averaged": {"method": "mean"},
+    "weighed": {"method": "weighted", "oof": "past"},
+    "ranked": {"method": "rank"},
+    "stacked": {"method": "stack", "oof_blocks": 2},
+    "folded": {"method": "stack", "oof": "purged_kfold", "oof_blocks": 3},
+}
 
 
-def edit(deployment, change):
-    path = deployment.configs / "experiments/pooled_one.yaml"
-    settings = yaml.safe_load(path.read_text())
-    change(settings)
-    path.write_text(yaml.safe_dump(settings))
+@pytest.fixture(scope="module")
+def made(deploy):
+    place = deploy(experiments={name: {"ensemble": blend} for name, blend in BLENDS.items()})
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research", "train", "predict"):
+            workshop.backfill(layer)
+    return place
 
 
-def test_members_that_were_fitted_on_different_rows_are_not_blended(ours):
-    """As many rows as before, but other labels: one member was fitted again since, the other was not."""
-    before = ours.files("pooled_one/ensemble")
-    for path in sorted((ours.lake / "labels").rglob("2024-02-01.parquet")):
-        labels = pl.read_parquet(path)
-        labels.with_columns(-pl.col("label_5")).write_parquet(path)
-    with ours.workshop() as workshop:
-        for stage in ("splits", "logistic_regression"):
-            workshop.backfill(f"pooled_one/{stage}", "2024-02-26", "2024-02-26")
-        wanted = (
-            "class_frequencies, logistic_regression as of 2024-02-26 were fitted on different rows; materialize all"
-        )
-        with pytest.raises(RunFailedError, match=wanted):
-            workshop.backfill("pooled_one/ensemble", "2024-02-26", "2024-02-26")
-        assert ours.files("pooled_one/ensemble") == before
-        workshop.backfill("pooled_one/class_frequencies", "2024-02-26", "2024-02-26")
-        workshop.backfill("pooled_one/ensemble", "2024-02-26", "2024-02-26")
-    assert ours.files("pooled_one/ensemble") != before
+def as_ofs(place, name: str) -> list[str]:
+    return sorted(path.name for path in (place.lake / f"{name}/ensemble/universe=pooled").iterdir())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda file: file["target"].update(horizons=[4, 5]), id="a horizon more"),
-        pytest.param(lambda file: file["features"].update(groups=["volatility"]), id="other features"),
-    ],
-)
-def test_an_ensemble_made_with_other_horizons_or_features_says_how_to_make_it_again(ours, change):
-    labels = ours.write("labels.yaml", {"labels": {"horizons": [4, 5]}})
-    assert labels.exists()
-    edit(ours, change)
-    with ours.workshop() as workshop, pytest.raises(RunFailedError) as error:
-        workshop.backfill("predict", experiment="pooled_one")
-    assert "`pooled_one/ensemble` as of 2024-02-12 was made with other horizons or features" in str(error.value)
-    assert "`nightfold backfill --layer train --experiment pooled_one` makes it again" in str(error.value)
+def read(place, name: str, stage: str, as_of: str, file: str) -> bytes:
+    (found,) = (place.lake / f"{name}/{stage}/universe=pooled/{as_of}").rglob(file)
+    return found.read_bytes()
+
+
+@pytest.mark.parametrize("name", BLENDS)
+def test_every_blend_forecasts_probabilities(made, name) -> None:
+    files = sorted((made.lake / f"{name}/predictions").rglob("*.parquet"))
+    said = pl.concat(pl.read_parquet(file) for file in files).filter(pl.col("as_of").is_not_null())
+    assert said.height > 100
+    total = said.select(pl.sum_horizontal("p_down_5", "p_flat_5", "p_up_5")).to_series()
+    assert total.is_between(1 - 1e-9, 1 + 1e-9).all()
+    document = json.loads(read(made, name, "ensemble", as_ofs(made, name)[-1], "judgement.json"))["5"]
+    assert set(document["weights"]) == {"class_frequencies", "logistic_regression"}
+    assert document["gate"]["passed"] in {True, False}
+
+
+def forecasts(made, name: str, as_of: str) -> pl.DataFrame:
+    (found,) = (made.lake / f"{name}/logistic_regression/universe=pooled/{as_of}").rglob("validation.parquet")
+    return pl.read_parquet(found)
+
+
+def test_more_blocks_reach_further_back_and_are_out_of_sample(made) -> None:
+    as_of = as_ofs(made, "stacked")[-1]
+    plain, blocks, folds = (forecasts(made, name, as_of) for name in ("averaged", "stacked", "folded"))
+    assert plain.height < blocks.height < folds.height
+    assert (blocks["learnt_until"] < blocks["open_time"]).all()
+    assert blocks["learnt_until"].n_unique() == 2
+    assert folds["learnt_until"].null_count() == folds.height
+    assert folds.select("symbol", "open_time").is_unique().all()
+
+
+def test_an_ensemble_of_the_past_changes_with_an_earlier_as_of(made, tmp_path) -> None:
+    first, *_, last = as_ofs(made, "weighed")
+    stored = json.loads(read(made, "weighed", "ensemble", last, "ensemble.json"))
+    rows = sum(forecasts(made, "weighed", as_of).height for as_of in as_ofs(made, "weighed"))
+    assert rows > forecasts(made, "weighed", last).height
+    alone = json.loads(read(made, "weighed", "ensemble", first, "ensemble.json"))
+    assert alone["ensembles"]["5"]["blender"] != stored["ensembles"]["5"]["blender"]

@@ -5,21 +5,16 @@ import json
 import polars as pl
 import pytest
 
-SETTINGS = {
-    "first_as_of": "2024-01-29",
-    "retrain": "week",
-    "target": {"horizons": [5]},
-    "features": {"names": ["log_return_1", "volatility_20"]},
-    "split": {"train_days": 20, "purge": 5, "embargo": 5},
-    "models": {"logistic_regression": None, "class_frequencies": {"retrain": "month"}},
-    "strategy": {"horizon": 5},
-}
-
 
 @pytest.fixture(scope="module")
 def made(deploy):
-    place = deploy(experiments={"mixed": SETTINGS})
-    place.nightfold("run", "--experiment", "mixed")
+    members = {"logistic_regression": None, "class_frequencies": {"retrain": "month"}}
+    place = deploy(
+        universe={"end": "2024-04-01"}, experiments={"mixed": {"models": members, "first_as_of": "2024-02-19"}}
+    )
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research", "train"):
+            workshop.backfill(layer)
     return place
 
 
@@ -58,9 +53,9 @@ def test_its_forecasts_of_later_validation_rows_are_out_of_sample(made) -> None:
         assert since.select("p_down", "p_flat", "p_up").n_unique() == 1  # the model in force says the same of all
 
 
-def test_a_member_may_not_be_fitted_more_often_than_the_experiment(deploy) -> None:
+def test_a_member_may_not_be_fitted_more_often_than_the_experiment() -> None:
     from nightfold.experiment import Experiment
 
-    changed = {**SETTINGS, "name": "mixed", "models": {"class_frequencies": {"retrain": "day"}}}
+    settings = {"name": "mixed", "first_as_of": "2024-02-19", "retrain": "week", "strategy": {"horizon": 20}}
     with pytest.raises(ValueError, match="`retrain` of model `class_frequencies` is day; the experiment retrains each"):
-        Experiment.model_validate(changed)
+        Experiment.model_validate({**settings, "models": {"class_frequencies": {"retrain": "day"}}})

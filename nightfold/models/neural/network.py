@@ -177,8 +177,8 @@ class Network(nn.Module):
         if isinstance(spec, SeriesSpec):
             from nightfold.models.neural.series import Series  # takes seconds to import
 
-            self.body: nn.Module = Series(spec, columns, outputs, source.initial_seed())
-            self.head = nn.Linear(outputs, outputs, device="meta").to_empty(device="cpu")
+            self.body: nn.Module = Series(spec, columns, source.initial_seed())
+            self.head = nn.Linear(spec.hidden, outputs, device="meta").to_empty(device="cpu")
         else:
             with torch.device("meta"):  # without values, and so without a draw from what all of torch shares
                 self.body = _BODIES[type(spec)](spec, width, self.drop)

@@ -32,21 +32,19 @@ class Series(nn.Module):
         Its kind and shape.
     columns
         Features it reads, the series first.
-    outputs
-        Numbers it says of each window.
     seed
         Decides the weights it starts with.
     """
 
-    def __init__(self, spec: SeriesSpec, columns: Sequence[int], outputs: int, seed: int) -> None:
+    def __init__(self, spec: SeriesSpec, columns: Sequence[int], seed: int) -> None:
         super().__init__()
         self.columns = list(columns)
         with _seeded(seed):
-            self.inner = _built(spec, len(self.columns) - 1, outputs, seed % 2**32)
+            self.inner = _built(spec, len(self.columns) - 1, seed % 2**32)
         del self.inner.loss, self.inner.valid_loss  # ours is used; theirs are one and the same, with weights of its own
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Numbers of each window: (windows, outputs)."""
+        """Give `hidden` numbers for the next step of each window, where its users have quantiles: (windows, hidden)."""
         series, others = windows[:, :, self.columns[:1]], windows[:, :, self.columns[1:]]
         said: Tensor = self.inner(
             {
@@ -60,14 +58,15 @@ class Series(nn.Module):
         return said[:, 0]
 
 
-def _built(spec: SeriesSpec, others: int, outputs: int, seed: int) -> nn.Module:
+def _built(spec: SeriesSpec, others: int, seed: int) -> nn.Module:
     from neuralforecast.losses.pytorch import MQLoss
     from neuralforecast.models import NHITS, TFT, PatchTST
 
+    levels = [(place + 1) / (spec.hidden + 1) for place in range(spec.hidden)]
     shape: dict[str, Any] = {
         "h": 1,
         "input_size": spec.window,
-        "loss": MQLoss(quantiles=[(place + 1) / (outputs + 1) for place in range(outputs)]),  # only their number counts
+        "loss": MQLoss(quantiles=levels),  # only their number counts
         "random_seed": seed,
     }
     exogenous = {"hist_exog_list": [str(place) for place in range(others)]} if others else {}

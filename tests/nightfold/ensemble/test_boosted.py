@@ -57,6 +57,17 @@ def test_a_leaf_holds_as_many_independent_rows_as_asked() -> None:
         assert blender.weights == {"a": 1, "silent": 0}
 
 
+def test_each_round_takes_a_twentieth_of_what_a_shrunk_leaf_says() -> None:
+    """Two halves of 200 independent rows, worth 1 and -1; a leaf is shrunk by as many rows as `ridge`."""
+    sign = np.repeat([-1.0, 1.0], 200)
+    members = {"a": sign[:, None] * 1e-6}
+    rows = OutOfSample.of(Objective(task="regression"), members, sign, range(400), range(400), learnt_until=None)
+    for ridge in (20, 150):
+        blender = BoostedBlender.fit(rows, EnsembleSpec(method="stack", meta="boosting", ridge=ridge))
+        expected = 1 - (1 - 0.05 * 200 / (200 + ridge)) ** 20
+        np.testing.assert_allclose(blender.apply(members)[:, 0], sign * expected, atol=1e-5)
+
+
 @TASKS
 def test_equal_rows_give_equal_bytes(market: Market, task: str) -> None:
     rows = market(task)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightfold.ensemble.blend import EnsembleSpec
-from nightfold.ensemble.out_of_fold import out_of_fold, past_rows
+from nightfold.ensemble.out_of_fold import out_of_fold
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.errors import ConfigError
 from nightfold.models.objective import Objective
@@ -39,8 +39,9 @@ def overlaps(start: np.ndarray, end: np.ndarray, train: np.ndarray, predicted: n
         EnsembleSpec(oof="purged_kfold", oof_blocks=5),
     ],
 )
-def test_no_label_learnt_from_meets_one_that_is_forecast(spec: EnsembleSpec) -> None:
-    start, end = spans(0, 1800)
+@pytest.mark.parametrize("longest", [3, 30])
+def test_no_label_learnt_from_meets_one_that_is_forecast(spec: EnsembleSpec, longest: int) -> None:
+    start, end = spans(0, 1800, longest=longest)
     assert len(start) > 4096
     blocks = out_of_fold(start, end, spec, purge=3, embargo=2)
     assert len(blocks) == spec.oof_blocks
@@ -105,20 +106,6 @@ def test_plans_of_times_are_those_of_bars() -> None:
         assert one.predicted.tolist() == other.predicted.tolist()
 
 
-def test_past_plans_nothing_and_empty_blocks_are_refused() -> None:
-    with pytest.raises(ConfigError, match="past_rows"):
-        out_of_fold([1, 2], [1, 2], EnsembleSpec(oof="past"))
+def test_empty_blocks_are_refused() -> None:
     with pytest.raises(ConfigError, match="`oof_blocks` is 9"):
         out_of_fold([1, 2, 3], [1, 2, 3], EnsembleSpec(oof_blocks=9))
-
-
-def test_past_forecasts_are_taken_once_known_and_only_by_models_then_in_force() -> None:
-    hours = np.arange(40)
-    start = pl.Series([DAY + timedelta(hours=int(hour)) for hour in hours])
-    end = start + timedelta(hours=3)
-    in_force = pl.Series([DAY + timedelta(hours=5)] * 40)
-    until = DAY + timedelta(hours=25)
-    found = past_rows(start, end, in_force, until, fewest=4)
-    assert found.tolist() == [hour for hour in range(40) if hour >= 5 and hour + 3 <= 25]
-    assert past_rows(start, end, in_force, until, fewest=5).tolist() == found.tolist()  # 5-8, 9-12, 13-16, 17-20, 21-24
-    assert past_rows(start, end, in_force, until, fewest=6).tolist() == []

@@ -54,6 +54,7 @@ def test_targets_of_recorded_bars_around_the_outage_equal_the_slow_walk(recorded
     bars = recorded_bars("ETHUSDT", datetime(2023, 3, 23, 12, tzinfo=UTC), datetime(2023, 3, 27, tzinfo=UTC))
     table = label_table(bars, LabelSet(horizons=[7], dead_zone=dead_zone), "5m")
     closes = dict(bars.select("open_time", "close").iter_rows())
+    ranges = {time: (high, low) for time, high, low in bars.select("open_time", "high", "low").iter_rows()}
     seen = set()
     for row in table.iter_rows(named=True):
         path = [closes.get(row["open_time"] + step * BAR) for step in range(8)]
@@ -67,6 +68,12 @@ def test_targets_of_recorded_bars_around_the_outage_equal_the_slow_walk(recorded
         assert row["next_end"] == (row["open_time"] + 2 * BAR if change is not None else None)
         assert row["forward_end_7"] == (row["open_time"] + 8 * BAR if forward is not None else None)
         assert row["direction_7"] == direction
+        if forward is None:
+            assert (row["forward_mfe_7"], row["forward_mae_7"]) == (None, None)
+        else:
+            highs, lows = zip(*(ranges[row["open_time"] + step * BAR] for step in range(1, 8)), strict=True)
+            assert row["forward_mfe_7"] == pytest.approx(max(log(max(highs) / path[0]), 0))
+            assert row["forward_mae_7"] == pytest.approx(min(log(min(lows) / path[0]), 0))
         seen.add(direction)
     assert seen == {None, -1, 0, 1}
 
@@ -81,3 +88,13 @@ def test_only_the_targets_asked_for_are_computed_and_equal_those_of_the_whole_ta
         assert part.equals(whole.select("symbol", "open_time", *names))
     with pytest.raises(UnknownNameError, match="did you mean label"):
         label_table(bars, label_set, targets=["label_3"])
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3, 6, 8, 9])
+def test_extremes_within_the_horizon_are_found_at_either_end_of_it(made_bars: Bars, horizon: int) -> None:
+    for place in (1, horizon, horizon + 1):
+        prices = [(100.0, 100.0, 100.0, 100.0)] * 12
+        prices[place] = (100.0, 110.0, 95.0, 100.0)
+        row = label_table(made_bars(prices), LabelSet(horizons=[horizon])).row(0, named=True)
+        found = (row[f"forward_mfe_{horizon}"], row[f"forward_mae_{horizon}"])
+        assert found == ((0, 0) if place > horizon else (pytest.approx(log(1.1)), pytest.approx(log(0.95))))

@@ -12,7 +12,10 @@ from nightfold.models.catalog import MODELS, ModelEntry, find_model
 
 def test_entries_are_found_by_their_own_name_and_cannot_be_changed() -> None:
     assert all(find_model(name).name == name for name in MODELS)
-    assert {"lightgbm", "logistic_regression", "class_frequencies"} <= set(MODELS)
+    assert {"lightgbm", "xgboost", "catboost", "logistic_regression", "ridge", "random_forest", "extra_trees"} < set(
+        MODELS
+    )
+    assert {"svm", "class_frequencies", "climatological_quantiles", "zero", "last_return"} < set(MODELS)
     with pytest.raises(TypeError):
         MODELS["mine"] = MODELS["lightgbm"]  # type: ignore[index]
 
@@ -32,7 +35,7 @@ def test_a_search_space_gives_valid_specs_of_the_entry(entry: ModelEntry) -> Non
 
 
 def test_reading_the_catalog_imports_no_model_library() -> None:
-    heavy = "lightgbm sklearn scipy pandas torch safetensors optuna mlflow"
+    heavy = "lightgbm xgboost catboost numba sklearn scipy pandas torch safetensors optuna mlflow"
     code = f"import sys, nightfold.models.catalog; print(*(set('{heavy}'.split()) & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == ""

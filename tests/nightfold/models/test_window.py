@@ -1,6 +1,7 @@
 """Windows: none crosses a hole or a symbol, and none sees a bar beyond its newest."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -70,7 +71,8 @@ def test_a_batch_is_the_bars_up_to_and_including_each_newest_one() -> None:
     frame, length = frame_with_holes(), 16
     rows = FeatureRows.from_frame(frame, ["a", "b"], "5m")
     ends = np.flatnonzero(rows.usable(length))
-    batch = rows.take(ends).features(["b", "a"], length).batch(slice(0, 500))
+    windows: Any = rows.take(ends).features(["b", "a"], length)
+    batch = windows.batch(slice(0, 500))
     values = frame.select("b", "a").to_numpy()
     for place, end in enumerate(ends[:500]):
         np.testing.assert_array_equal(batch[place], values[end - length + 1 : end + 1])
@@ -89,7 +91,8 @@ def test_the_label_is_that_of_the_newest_bar() -> None:
     ends = np.arange(31, 5000)
     rows = Dataset(Windows(table, ends, 32), ("position",), np.where(ends % 3 == 0, 1, -1), np.ones(len(ends)))
     part = rows.take(np.random.default_rng(0).permutation(len(rows))[:700])
-    newest = part.features.batch()[:, -1, 0]
+    features: Any = part.features
+    newest = features.batch()[:, -1, 0]
     assert part.label.tolist() == np.where(newest % 3 == 0, 1, -1).tolist()
     assert part.table[:, 0].tolist() == newest.tolist()
 

@@ -76,7 +76,7 @@ def test_early_rungs_see_some_moments_with_all_symbols_of_them(table: TuningRows
     fold = inner_folds(table, TuningSpec(), purge=3, embargo=12, stops=True)[0]
     begins = milliseconds(table.open_time)
     whole, thin = fold_rows(table, fold, 1), fold_rows(table, fold, 9)
-    assert np.array_equal(whole.train.features, table.rows.features[fold.train])
+    assert np.array_equal(whole.train.table, table.rows.table[fold.train])
     assert set(thin.test_rows) < set(fold.test)
     moments, counts = np.unique(begins[thin.test_rows], return_counts=True)
     assert set(np.diff(moments)) == {9 * BAR}

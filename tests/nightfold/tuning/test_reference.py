@@ -19,7 +19,9 @@ DAY = 86_400_000
         (Objective(task="quantile", quantiles=[0.1, 0.6]), [[-1, 0.5], [-1, -0.5]], [1, -1]),
     ],
 )
-def test_a_forecast_takes_the_side_it_leans_to(objective: Objective, prediction: list, expected: list) -> None:
+def test_a_forecast_takes_the_side_it_leans_to(
+    objective: Objective, prediction: list[list[float]], expected: list[float]
+) -> None:
     assert sides(objective, np.array(prediction, dtype=float)).tolist() == expected
 
 

@@ -19,7 +19,7 @@ from nightfold.tuning.trial import measure
 
 Make = Callable[..., TuningRows]
 LIGHTGBM = MODELS["lightgbm"]
-SPEC = LIGHTGBM.spec(rounds=40, min_data_in_leaf=20, l2=1.0, feature_fraction=1.0)
+SPEC = LIGHTGBM.spec.model_validate({"rounds": 40, "min_data_in_leaf": 20, "l2": 1.0, "feature_fraction": 1.0})
 INTERACTION = TuningSpec(trials=8, batch=4, rungs=2, folds=2, space={"leaves": [2, 8], "learning_rate": [0.05, 0.2]})
 PLAIN = TuningSpec(method="random", trials=4, batch=4, rungs=1, folds=2, space={"leaves": [4, 8]})
 
@@ -56,15 +56,20 @@ def test_on_shuffled_labels_the_best_is_no_better_than_class_frequencies(make_ta
 def test_scores_are_those_of_fits_on_the_inner_folds_made_by_hand(make_table: Make) -> None:
     table = make_table(1200)
     found = search(table, PLAIN)
-    losses, f1 = [], []
+    losses: list[float | None] = []
+    f1: list[float | None] = []
     for fold in inner_folds(table, PLAIN, 4, 8, stops=True):
         train, stopping, test = (table.rows.take(part) for part in (fold.train, fold.stopping, fold.test))
         model = LIGHTGBM.model(found.best.spec, 1).fit(train, stopping)
         forecast = corrected(model.predict(test.features), (class_shares(train) / class_prior(train)).tolist())
         losses.append(log_loss(forecast, test.label))
         f1.append(macro_f1(forecast, test.label))
-    assert found.best.outcome.score == found.best.outcome.metrics["log_loss"] == pytest.approx(np.mean(losses))
-    assert found.best.outcome.metrics["macro_f1"] == pytest.approx(np.mean(f1))
+    assert (
+        found.best.outcome.score
+        == found.best.outcome.metrics["log_loss"]
+        == pytest.approx(np.mean(np.array(losses, dtype=float)))
+    )
+    assert found.best.outcome.metrics["macro_f1"] == pytest.approx(np.mean(np.array(f1, dtype=float)))
     assert found.best.outcome.rows == 600
 
 
@@ -74,8 +79,7 @@ def test_later_rows_change_nothing_of_a_fold_before_them(make_table: Make) -> No
     folds = inner_folds(table, tuning, 4, 8, stops=True)
     for number, fold in enumerate(folds[:-1]):
         random = np.random.default_rng(number)
-        features, label = table.rows.features.copy(), table.rows.label.copy()
-        assert isinstance(features, np.ndarray)
+        features, label = table.rows.table.copy(), table.rows.label.copy()
         later = np.arange(len(label)) > fold.test.max()
         features[later] = random.normal(size=(later.sum(), features.shape[1]))
         label[later] = 1
@@ -108,7 +112,7 @@ def test_another_search_has_another_name(make_table: Make) -> None:
         tune(LIGHTGBM, spec, tuning, rows, purge=purge, embargo=8, seed=seed).id
         for spec, tuning, rows, purge, seed in [
             (SPEC, PLAIN, table, 4, 1),
-            (LIGHTGBM.spec(rounds=41), PLAIN, table, 4, 1),
+            (LIGHTGBM.spec.model_validate({"rounds": 41}), PLAIN, table, 4, 1),
             (SPEC, PLAIN.model_copy(update={"trials": 3}), table, 4, 1),
             (SPEC, PLAIN, make_table(600, seed=1), 4, 1),
             (SPEC, PLAIN, table, 5, 1),
@@ -138,7 +142,7 @@ def test_a_metric_of_choice_decides_among_whole_trials(make_table: Make) -> None
 @pytest.mark.parametrize("task", ["binary", "regression", "quantile"])
 def test_every_task_is_searched_by_its_proper_score(make_table: Make, task: str) -> None:
     table = make_table(900)
-    objective = Objective(task=task)  # type: ignore[arg-type]
+    objective = Objective(task=task)
     label = table.rows.label.astype(float) + 0.1 * table.rows.table[:, 0]
     rows = replace(table.rows, label=(label > 0).astype(int) if task == "binary" else label, objective=objective)
     names = [name for name, entry in MODELS.items() if task in entry.capabilities.tasks and entry.family != "baseline"]

@@ -20,7 +20,11 @@ class Plain(ModelSpec):
 
 
 def trial(number: int, state: str = "complete", **metrics: float | None) -> Trial:
-    outcome = Outcome(0.0, {**metrics}, 100, None, [])
+    return made(number, metrics, state)
+
+
+def made(number: int, metrics: dict[str, float | None], state: str = "complete") -> Trial:
+    outcome = Outcome(0.0, metrics, 100, None, [])
     return Trial(number, Plain(x=number), state, 0, outcome)  # type: ignore[arg-type]
 
 
@@ -29,7 +33,7 @@ def trial(number: int, state: str = "complete", **metrics: float | None) -> Tria
     [("log_loss", 1), ("macro_f1", 2), ("rmse", 1), ("mae", 1), ("r2", 2), ("pinball", 1), ("pinball_05", 1)],
 )
 def test_less_of_a_loss_and_more_of_a_score_is_better(metric: str, expected: int) -> None:
-    trials = [trial(number, **{metric: value}) for number, value in enumerate([0.5, 0.2, 0.9, 0.2, 0.9])]
+    trials = [made(number, {metric: value}) for number, value in enumerate([0.5, 0.2, 0.9, 0.2, 0.9])]
     assert select(trials, metric).number == expected
 
 

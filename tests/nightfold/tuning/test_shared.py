@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from nightfold.tuning.fold import TuningRows
 
 Make = Callable[..., TuningRows]
 ENTRY = MODELS["lightgbm"]
-SETTINGS = [
+SETTINGS: list[dict[str, float]] = [
     {"leaves": 4, "min_data_in_leaf": 10},
     {"leaves": 15, "min_data_in_leaf": 300, "feature_fraction": 0.6},
     {"leaves": 8, "min_data_in_leaf": 50, "max_bin": 15},
@@ -27,7 +28,7 @@ def parts(table: TuningRows, task: str) -> tuple[Dataset, Dataset]:
     rows = table.rows
     label = rows.label + 0.1 * rows.table[:, 0]
     label = {"three_class": rows.label, "binary": (label > 0).astype(int)}.get(task, label)
-    made = Dataset(rows.features, rows.names, label, rows.weight, Objective(task=task))  # type: ignore[arg-type]
+    made = Dataset(rows.features, rows.names, label, rows.weight, Objective(task=task))
     return made.take(np.arange(1800)), made.take(np.arange(1800, 2400))
 
 
@@ -57,7 +58,13 @@ def test_fits_that_share_bins_side_by_side_write_the_same_files_as_fits_alone(
 
 
 def test_a_thing_is_made_once_and_only_for_its_key() -> None:
-    shared, made = Shared(), []
+    shared = Shared()
+    made: list[str] = []
+
+    def make(key: str) -> str:
+        made.append(key)
+        return key
+
     for key in ("a", "b", "a"):
-        assert shared.once(key, lambda key=key: made.append(key) or key) == key  # type: ignore[misc]
+        assert shared.once(key, partial(make, key)) == key
     assert made == ["a", "b"]

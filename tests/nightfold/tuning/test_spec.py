@@ -1,5 +1,7 @@
 """What a file may say of a search."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -24,7 +26,7 @@ class Fixed:
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
 
-    def suggest_categorical(self, name: str, values: list) -> object:
+    def suggest_categorical(self, name: str, values: list[object]) -> object:
         self.asked[name] = values
         return values[-1]
 
@@ -63,7 +65,7 @@ def test_each_rung_looks_at_as_many_times_the_rows_as_one_trial_in_so_many_goes_
         ({"method": "annealing"}, "'grid', 'random', 'tpe' or 'genetic'"),
     ],
 )
-def test_rules_that_cannot_work_are_refused_with_the_reason(settings: dict, message: str) -> None:
+def test_rules_that_cannot_work_are_refused_with_the_reason(settings: dict[str, Any], message: str) -> None:
     with pytest.raises((ConfigError, ValidationError), match="(?s).*" + message.replace("(", r"\(")):
         TuningSpec.model_validate(settings)
 
@@ -76,7 +78,9 @@ def test_rules_that_cannot_work_are_refused_with_the_reason(settings: dict, mess
         ({"feature_fraction": {"low": 0.5, "high": 1.5}}, "`space.feature_fraction` has 1.5"),
     ],
 )
-def test_a_space_that_does_not_fit_the_model_is_refused_before_anything_is_fitted(space: dict, message: str) -> None:
+def test_a_space_that_does_not_fit_the_model_is_refused_before_anything_is_fitted(
+    space: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         check_space(LIGHTGBM, TuningSpec(space=space))
 
@@ -91,16 +95,16 @@ def test_every_learner_suggests_something_of_its_own(name: str) -> None:
     check_space(MODELS[name], TuningSpec())
 
 
-def ask_fixed(space: dict, **settings: object) -> tuple[ModelSpec, dict[str, object]]:
+def ask_fixed(space: dict[str, Any], **settings: Any) -> tuple[ModelSpec, dict[str, object]]:
     trial = Fixed()
-    asked = ask(LIGHTGBM, LIGHTGBM.spec(**settings), TuningSpec(space=space), trial)  # type: ignore[arg-type]
+    asked = ask(LIGHTGBM, LIGHTGBM.spec.model_validate(settings), TuningSpec(space=space), trial)  # type: ignore[arg-type]
     return asked, trial.asked
 
 
 def test_a_trial_changes_the_settings_of_its_space_and_keeps_the_others() -> None:
     spec, asked = ask_fixed({"leaves": {"low": 4, "high": 31, "log": True}, "depth": [None, 6]}, rounds=77)
     assert asked == {"leaves": (int, 4, 31, True), "depth": [None, 6]}
-    assert spec == LIGHTGBM.spec(rounds=77, leaves=31, depth=6)
+    assert spec == LIGHTGBM.spec.model_validate({"rounds": 77, "leaves": 31, "depth": 6})
 
 
 def test_without_a_space_the_model_suggests_and_the_settings_it_does_not_vary_are_kept() -> None:

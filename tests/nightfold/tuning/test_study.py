@@ -29,8 +29,9 @@ def ask_listed(trial: Any) -> Point:
     return Point(x=trial.suggest_categorical("x", [0.0, 0.5, 1.0]), y=trial.suggest_categorical("y", [1, 2]))
 
 
-def loss(point: Point, rung: int) -> float:
-    """A bowl; early rungs are off by a little that differs from place to place."""
+def loss(point: ModelSpec, rung: int) -> float:
+    """Measure the depth of a bowl; early rungs are off by a little that differs from place to place."""
+    assert isinstance(point, Point)
     return (point.x - 0.3) ** 2 + 0.1 * (point.y - 4) ** 2 + 0.05 * (2 - rung) * (point.x * 7 % 1)
 
 
@@ -56,7 +57,9 @@ class Bowl:
         return Outcome(value, {"log_loss": value, "macro_f1": None}, 10, 19_700, [value, 0.0])
 
 
-def make_course(tuning: TuningSpec, bowl: Bowl, *, seed: int = 3, workers: int = 1, ask: Callable = ask) -> Course:
+def make_course(
+    tuning: TuningSpec, bowl: Bowl, *, seed: int = 3, workers: int = 1, ask: Callable[[Any], Point] = ask
+) -> Course:
     return Course(tuning, ask, bowl, seed, workers, Point.model_validate)
 
 
@@ -66,7 +69,7 @@ HALVED = TuningSpec(method="tpe", trials=14, batch=6, rungs=2, reduction=3)
 @pytest.mark.parametrize("method", ["random", "tpe", "genetic", "grid"])
 def test_the_result_does_not_depend_on_the_number_of_workers(method: str) -> None:
     space = {"x": [0.0, 0.5, 1.0], "y": [1, 2]} if method == "grid" else {}
-    tuning = TuningSpec(method=method, trials=14, batch=5, space=space)  # type: ignore[arg-type]
+    tuning = TuningSpec(method=method, trials=14, batch=5, space=space)
     asking = ask_listed if method == "grid" else ask
     alone, crowd = Bowl(), Bowl(pause=0.002)
     one = run_study(make_course(tuning, alone, ask=asking), "s")
@@ -86,12 +89,12 @@ def test_of_a_batch_one_in_so_many_goes_on_and_the_others_are_pruned_with_their_
     trials = run_study(make_course(HALVED, bowl), "s")
     assert [trial.number for trial in trials] == list(range(14))
     for batch in (trials[:6], trials[6:12], trials[12:]):
-        early = {trial.number: loss(trial.spec, 0) for trial in batch}  # type: ignore[arg-type]
+        early = {trial.number: loss(trial.spec, 0) for trial in batch}
         best = sorted(early, key=lambda number: early[number])[: 2 if len(batch) == 6 else 1]
         assert {trial.number for trial in batch if trial.state == "complete"} == set(best)
         for trial in batch:
             assert trial.rung == (trial.number in best)
-            assert trial.outcome.score == loss(trial.spec, trial.rung)  # type: ignore[arg-type]
+            assert trial.outcome.score == loss(trial.spec, trial.rung)
     assert len(bowl.calls) == 14 + 5
 
 
@@ -112,7 +115,7 @@ def test_what_is_asked_again_is_not_measured_again() -> None:
 
 @pytest.mark.parametrize("method", ["tpe", "genetic"])
 def test_later_batches_learn_from_earlier_ones(method: str) -> None:
-    tuning = TuningSpec(method=method, trials=72, batch=12, rungs=1)  # type: ignore[arg-type]
+    tuning = TuningSpec(method=method, trials=72, batch=12, rungs=1)
     trials = run_study(make_course(tuning, Bowl()), "s")
 
     def mean(part: list[Trial]) -> float:
@@ -126,7 +129,7 @@ def test_a_search_killed_at_any_line_of_its_journal_ends_as_if_it_had_not_been(
     tmp_path: Path, method: str, step: int
 ) -> None:
     space = {"x": [0.0, 0.5, 1.0], "y": [1, 2]} if method == "grid" else {}
-    tuning = TuningSpec(method=method, trials=4, batch=2, rungs=1 if method == "genetic" else 2, space=space)  # type: ignore[arg-type]
+    tuning = TuningSpec(method=method, trials=4, batch=2, rungs=1 if method == "genetic" else 2, space=space)
     asking = ask_listed if method == "grid" else ask
     whole = tmp_path / "whole.journal"
     bowl = Bowl()

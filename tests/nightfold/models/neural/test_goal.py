@@ -1,6 +1,7 @@
 """What networks aim at: the constant they start from, and losses that are those of the task."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from nightfold.models.neural.goal import Goal  # noqa: E402
 from nightfold.models.objective import Objective, Task  # noqa: E402
 from nightfold.models.score import row_losses  # noqa: E402
 
-Make = Callable[..., Dataset]
+Make = Callable[..., Any]
 
 
-def drawn(rows: Dataset, goal: Goal) -> "torch.Tensor":
+def drawn(rows: Dataset, goal: Goal) -> Any:
     source = torch.Generator().manual_seed(0)
     return torch.randn(len(rows), len(goal.start), generator=source)
 
@@ -52,8 +53,8 @@ def test_crossing_quantiles_are_put_in_order(make_windows: Make) -> None:
 
 
 def next_bar(label: list[float], weight: list[float] | None = None) -> Dataset:
-    features = np.zeros((len(label), 1), np.float32)
-    return Dataset(features, ("a",), label, weight or np.ones(len(label)), Objective(task="next_bar"))
+    features, rows = np.zeros((len(label), 1), np.float32), np.array(weight or [1.0] * len(label))
+    return Dataset(features, ("a",), np.array(label), rows, Objective(task="next_bar"))
 
 
 def test_the_next_bar_starts_at_the_mean_and_at_how_often_its_sign_comes() -> None:
@@ -79,11 +80,12 @@ def test_the_loss_of_the_next_bar_by_hand() -> None:
 
 def test_the_change_does_not_learn_from_the_confidence() -> None:
     rows = next_bar([0.01, -0.03, 0.02, 0.04])
-    gradients = []
+    gradients: list[Any] = []
     for weight in (0.0, 0.5):
         goal = Goal.of(rows, confidence_weight=weight)
         outputs = torch.full((4, 2), 0.1, requires_grad=True)
-        goal.losses(outputs, goal.targets(rows)).sum().backward()
+        loss: Any = goal.losses(outputs, goal.targets(rows)).sum()
+        loss.backward()
         gradients.append(outputs.grad)
     assert torch.equal(gradients[0][:, 0], gradients[1][:, 0])
     assert (gradients[0][:, 1] == 0).all()

@@ -21,7 +21,7 @@ from nightfold.models.objective import Task  # noqa: E402
 from nightfold.models.score import constant_forecast, row_losses  # noqa: E402
 from nightfold.models.window import Windows  # noqa: E402
 
-Make = Callable[..., Dataset]
+Make = Callable[..., Any]
 SMALL = {"window": 8, "hidden": 16, "epochs": 12, "batch": 64, "learning_rate": 0.01, "early_stopping_epochs": 3}
 every_kind = pytest.mark.parametrize("name", ["lstm", "gru", "tcn", "transformer"])
 
@@ -63,7 +63,7 @@ def test_an_effect_three_bars_back_is_found(name: str, task: Task, make_windows:
 @pytest.mark.parametrize("task", ["binary", "regression", "quantile"])
 def test_shuffled_labels_score_like_the_constant(name: str, task: Task, make_windows: Make) -> None:
     def shuffled(rows: int, seed: int) -> Dataset:
-        part = make_windows(task, rows, seed=seed)
+        part: Dataset = make_windows(task, rows, seed=seed)
         return replace(part, label=np.random.default_rng(seed).permutation(part.label))
 
     train, later = shuffled(1500, 0), shuffled(5000, 2)

@@ -1,5 +1,7 @@
 """The networks themselves: what a state may depend on, and what they leave alone."""
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="networks come with the extra `neural`")
@@ -25,11 +27,11 @@ SPECS = [
 every_kind = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
 
 
-def made(spec: NetworkSpec, seed: int = 0) -> Network:
+def made(spec: NetworkSpec, seed: int = 0) -> Any:
     return Network(spec, WIDTH, 2, torch.Generator().manual_seed(seed)).eval()
 
 
-def bars(count: int = 5) -> "torch.Tensor":
+def bars(count: int = 5) -> Any:
     return torch.randn(count, LENGTH, WIDTH, generator=torch.Generator().manual_seed(1))
 
 

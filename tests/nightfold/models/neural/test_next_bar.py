@@ -1,5 +1,7 @@
 """The next-bar Transformer."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from nightfold.models.window import Windows  # noqa: E402
 SPEC = NextBarSpec(window=4, hidden=16, depth=2, epochs=15, batch=64, learning_rate=5e-3, stride=1)
 
 
-def market(rows: int, seed: int) -> Dataset:
+def market(rows: int, seed: int) -> Any:
     """Changes whose sign the first feature tells two bars ahead of time: surely where the second is high, else not."""
     random = np.random.default_rng(seed)
     table = random.normal(size=(rows + 3, 2)).astype(np.float32)
@@ -29,7 +31,7 @@ def market(rows: int, seed: int) -> Dataset:
 def test_it_knows_the_change_and_when_it_knows_it() -> None:
     train, later = market(3000, 0), market(6000, 2)
     forecast = NextBarModel(SPEC).fit(train, market(800, 1)).predict(later.features)
-    found = score(later.objective, forecast, later.label)
+    found: Any = score(later.objective, forecast, later.label)
     assert found["r2"] > 0.5
     assert found["sign_accuracy"] > 0.7
     assert found["confidence_gain"] > 0.1
@@ -53,7 +55,7 @@ def test_only_every_so_many_windows_are_learnt_from_and_the_newest_is_among_them
 
 def test_measures_of_the_confidence_by_hand() -> None:
     forecast = np.array([[0.01, 0.8], [-0.02, 0.6], [0.03, 0.5], [0.01, 0.9], [0.0, 0.9]])
-    found = score(Objective(task="next_bar"), forecast, np.array([0.02, 0.01, 0.01, 0.0, 0.01]))
+    found: Any = score(Objective(task="next_bar"), forecast, np.array([0.02, 0.01, 0.01, 0.0, 0.01]))
     assert found["sign_accuracy"] == pytest.approx(2 / 3)
     loss = -(np.log(0.8) + np.log(0.4) + np.log(0.5)) / 3
     assert found["confidence_log_loss"] == pytest.approx(loss)

@@ -1,6 +1,7 @@
 """Scaling by training rows."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nightfold.models.window import Windows  # noqa: E402
 
 def rows() -> Dataset:
     table = np.array([[9, 1], [0, 1], [2, 1], [6, 1]], np.float32)
-    return Dataset(Windows(table, np.array([1, 2, 3]), 2), ("a", "b"), [1, 0, -1], np.array([1.0, 2.0, 1.0]))
+    return Dataset(Windows(table, np.array([1, 2, 3]), 2), ("a", "b"), np.array([1, 0, -1]), np.array([1.0, 2.0, 1.0]))
 
 
 def test_mean_and_deviation_are_those_of_the_bars_windows_end_at_by_weight() -> None:
@@ -47,5 +48,6 @@ def test_batches_are_the_scaled_windows() -> None:
 
 def test_bars_beside_the_training_windows_have_no_say() -> None:
     data = rows()
-    other = replace(data, features=replace(data.features, rows=np.vstack([data.features.rows, [[1e9, 1e9]]])))
+    windows: Any = data.features
+    other = replace(data, features=replace(windows, rows=np.vstack([windows.rows, [[1e9, 1e9]]])))
     assert Scale.of(other, 5).mean.tolist() == Scale.of(data, 5).mean.tolist()

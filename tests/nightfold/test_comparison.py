@@ -1,0 +1,77 @@
+"""Models side by side."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nightfold.comparison import as_markdown, compare
+from nightfold.models.objective import Objective
+from nightfold.tearsheet.comparison import render_comparison
+
+RANDOM = np.random.default_rng(1)
+SAID = RANDOM.normal(size=50)
+
+
+def scores() -> pl.DataFrame:
+    rows = [
+        {
+            "as_of": date(2024, 1, week),
+            "model": model,
+            "horizon": horizon,
+            "metric": "rmse",
+            "loss": loss + 0.001 * week,
+            "constant_loss": 1.0,
+            **dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain"), None),
+            "r2": 0.1,
+            "sign_accuracy": 0.5,
+        }
+        for week in (1, 2, 3)
+        for horizon in (5, 20)
+        for model, loss in (("ensemble", 0.9), ("a", 0.95 if horizon == 5 else 0.8), ("b<", 1.1))
+    ]
+    return pl.DataFrame(
+        rows, schema_overrides=dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain"), pl.Float64)
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    said = {"a_mean_5": SAID, "a_mean_20": SAID, "b<_mean_5": -SAID, "b<_mean_20": np.full(50, 2.0)}
+    return compare(
+        scores(),
+        pl.DataFrame(said),
+        Objective(task="regression"),
+        [5, 20],
+        ["a", "b<"],
+        {("a", 5): 2.0, ("b<", 5): 3.0},
+    )
+
+
+def test_the_best_model_of_each_horizon_is_named_with_its_skill(found) -> None:
+    best = found.best.rows(named=True)
+    assert [(row["horizon"], row["model"], row["skilled"]) for row in best] == [(5, "ensemble", True), (20, "a", True)]
+    assert best[0]["loss_gain"] == pytest.approx(1 - 0.902)
+
+
+def test_an_ensemble_costs_what_its_members_cost(found) -> None:
+    costs = {(row["model"], row["horizon"]): row["cpu_seconds"] for row in found.models.rows(named=True)}
+    assert (costs["ensemble", 5], costs["a", 5], costs["a", 20]) == (5.0, 2.0, None)
+
+
+def test_correlations_are_of_what_was_forecast_and_unknown_for_a_constant(found) -> None:
+    short, long = found.correlations[5], found.correlations[20]
+    assert short["a"].to_list() == pytest.approx([1, -1])
+    assert long["b<"].to_list() == [None, None]
+
+
+def test_measures_the_task_does_not_have_are_left_out_and_text_is_escaped(found) -> None:
+    assert "macro_f1" not in found.models.columns
+    text, page = as_markdown(found, "Models of e", "simulated"), render_comparison(found, "Models of <e>", "simulated")
+    assert "| ensemble | 5 |" in text
+    assert "Root mean square error" in page
+    assert "Models of &lt;e&gt;" in page
+    assert "b&lt;" in page
+    assert "Simulated market" in page
+    assert page == render_comparison(found, "Models of <e>", "simulated")
