@@ -83,7 +83,7 @@ def tuning(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
             stored = stored_ledger(plan, lake, place)
             if not config.force and lake.version(plan.key(STAGE), place) == wanted:
                 return wanted, _counts(stored) | {"progress": "already searched"}
-            journal = scratch / "studies" / plan.name
+            journal = scratch / "studies" / plan.name / own_version  # other code, other scores
             if config.force:
                 _forget(journal)
             searches = {member: _search(plan, member, rows[member], journal) for member in rows}

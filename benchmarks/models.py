@@ -96,6 +96,7 @@ def _library(train: Dataset, spec: LightGBMSpec) -> lightgbm.Booster:
         "feature_fraction": spec.feature_fraction,
         "lambda_l2": spec.l2,
         "max_bin": spec.max_bin,
+        "seed": 0,
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": 1,

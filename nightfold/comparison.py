@@ -149,7 +149,7 @@ def _told(predictions: pl.DataFrame, objective: Objective, horizon: int, member:
     columns = list(forecast_columns(objective, horizon, member))
     if objective.task == "three_class":
         return predictions[columns[2]] - predictions[columns[0]]
-    middle = {"binary": 1, "regression": 0}.get(objective.task, len(columns) // 2)
+    middle = {"binary": 1, "regression": 0, "next_bar": 0}.get(objective.task, len(columns) // 2)
     return predictions[columns[middle]]
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.experiment import Experiment
-from nightfold.models.catalog import MODELS
+from nightfold.models.catalog import find_model, model_names
 from nightfold.spec import Spec
 
 S = TypeVar("S", bound=Spec)
@@ -128,7 +128,7 @@ def experiment_schema() -> dict[str, Any]:
     """JSON schema of an experiment file, for editors."""
     schema = Experiment.model_json_schema()
     definitions = schema["$defs"]
-    members = {name: _member_schema(name, definitions) for name in MODELS}
+    members = {name: _member_schema(name, definitions) for name in model_names()}
     named = [{**member, "required": ["model"]} for member in members.values()]
     schema["required"] = [key for key in schema["required"] if key != "name"]
     schema["properties"] |= {
@@ -147,11 +147,15 @@ def experiment_schema() -> dict[str, Any]:
 
 
 def _member_schema(model: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    member = MODELS[model].spec.model_json_schema()
+    member = find_model(model).spec.model_json_schema()
     definitions |= member.pop("$defs", {})
     line = {"const": model, "description": "Name in the model catalog."}
     tuning = {"$ref": "#/$defs/TuningSpec", "description": "A search for these settings; none: as they stand."}
-    return {**member, "properties": {"model": line, **member["properties"], "tuning": tuning}}
+    retrain = {
+        "enum": ["day", "week", "month"],
+        "description": "How often it is fitted anew, where less often than the experiment; in between it goes on.",
+    }
+    return {**member, "properties": {"model": line, **member["properties"], "tuning": tuning, "retrain": retrain}}
 
 
 def describe_faults(where: str, error: ValidationError, spec: type[BaseModel]) -> str:
@@ -192,7 +196,9 @@ def _rule(fault: ErrorDetails) -> str:
 def _settings_at(spec: type[BaseModel], place: tuple[int | str, ...]) -> set[str]:
     """Names of the settings that may stand at a place of a file."""
     if place and place[0] == "models":
-        return {"model"}.union(*(entry.spec.model_fields for entry in MODELS.values()))
+        names = model_names()
+        named = [str(place[1])] if len(place) > 1 and place[1] in names else names
+        return {"model", "tuning", "retrain"}.union(*(find_model(name).spec.model_fields for name in named))
     for part in place:
         field = spec.model_fields.get(str(part))
         parts = [field.annotation, *get_args(field.annotation)] if field else []

@@ -161,6 +161,11 @@ class Experiment(Spec):
             )
         if self.strategy.exit == "barrier" and not self.target.has_barriers:
             raise ConfigError(f"`strategy.exit` is barrier; the target {self.target.kind} has none, take `exit: time`.")
+        if self.target.objective.task == "next_bar" and self.ensemble.method != "mean":
+            raise ConfigError(
+                f"`ensemble.method` is {self.ensemble.method}; forecasts of the next bar come with a confidence, and "
+                "are blended by mean."
+            )
         for name, choice in self.models.items():
             if choice.retrain is not None and LONGEST[choice.retrain] <= LONGEST[self.retrain]:
                 raise ConfigError(

@@ -23,7 +23,7 @@ _TASKS: dict[Kind, tuple[Task, ...]] = {
     "return": ("regression", "quantile"),
     "mfe": ("regression", "quantile"),
     "mae": ("regression", "quantile"),
-    "next_bar": ("regression", "quantile"),
+    "next_bar": ("next_bar", "regression", "quantile"),
 }
 _VALUES: dict[Kind, str] = {
     "barrier": "label",
@@ -43,7 +43,8 @@ class Target(Spec):
     dead zone. `return`, `mfe`, `mae`: log return over the horizon, its highest and its lowest on the way. `next_bar`:
     log change of the next close."""
     task: Task | None = None
-    """How it is forecast; none: as the kind suggests, values by their mean. `quantile` forecasts `quantiles`."""
+    """How it is forecast; none: as the kind suggests, values by their mean, the next bar also by how likely its sign
+    is right. `quantile` forecasts `quantiles`."""
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.05, 0.5, 0.95], min_length=1)
     """Levels of the quantile task, ascending, in whole percent."""
     label_set: str = "labels"

@@ -32,7 +32,8 @@ class Sample:
     Parameters
     ----------
     train, stopping, validation
-        Rows in time order, symbols of one moment together; training weights have mean 1. `stopping` is the earlier
+        Rows in time order, symbols of one moment together; weights are scaled alike, so that those of the training
+        rows have mean 1. `stopping` is the earlier
         half of the split's validation part and ends fits early, `validation` the later half and scores and
         calibrates, with the purge between them.
     places
@@ -220,9 +221,7 @@ def sample(
     made = {name: _dataset(table[part], names, target.objective) for name, part in chosen.items()}
     train = made["train"]
     return Sample(
-        train=replace(train, weight=train.weight / train.weight.mean()),
-        stopping=made["stopping"],
-        validation=made["validation"],
+        **{name: replace(part, weight=part.weight / train.weight.mean()) for name, part in made.items()},
         keys={name: table[part].select(_CONTEXT) for name, part in chosen.items()},
         span=_span(table, chosen) | {"known_until": known_before(spec, as_of)},
         accounts=account(rows, _with_split_losses(lost, place, parts, parts.validation[later.purged])),

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from nightfold.errors import ConfigError
 from nightfold.models.objective import Objective
 
 
@@ -33,16 +32,14 @@ def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
     >>> round(said.select(expected_move(Objective(task="quantile"), 0.3)).item(), 4)
     0.0073
     """
-    if objective.task == "regression":
+    if objective.task in {"regression", "next_bar"}:
         return pl.col("mean")
     if objective.task == "quantile":
         weights = quantile_weights(objective.quantiles)
         return pl.sum_horizontal(pl.col(name) * weight for name, weight in zip(objective.columns, weights, strict=True))
     if objective.task == "binary":
         return (pl.col("p_yes") - pl.col("p_no")) * pl.col("width") * mean_size(0.0)
-    if objective.task == "three_class":
-        return (pl.col("p_up") - pl.col("p_down")) * pl.col("width") * mean_size(dead_zone)
-    raise ConfigError(f"`task` is {objective.task}; it says nothing of the price that could be traded.")
+    return (pl.col("p_up") - pl.col("p_down")) * pl.col("width") * mean_size(dead_zone)
 
 
 def quantile_weights(levels: list[float]) -> list[float]:

@@ -49,7 +49,7 @@ class MeanCalibrator(Spec):
         Parameters
         ----------
         prediction
-            Forecasts of rows that the model had not seen: one column.
+            Forecasts of rows that the model had not seen: the mean in the first column; others are left alone.
         label, weight
             What came, and how much each row counts; each 1 where it is left out.
         toward
@@ -79,7 +79,9 @@ class MeanCalibrator(Spec):
         >>> MeanCalibrator(slope=0.5, intercept=0.0, rows=100).apply(np.array([[0.02]])).tolist()
         [[0.01]]
         """
-        return np.asarray(self.intercept + self.slope * prediction)
+        calibrated = np.array(prediction, np.float64)
+        calibrated[:, 0] = self.intercept + self.slope * calibrated[:, 0]
+        return calibrated
 
 
 class QuantileCalibrator(Spec):

@@ -50,7 +50,7 @@ def fit_calibrator(
         return DirectionCalibrator.fit(prediction, label, weight)
     if objective.task == "binary":
         return ProbabilityCalibrator.fit(prediction, label, weight)
-    if objective.task == "regression":
+    if objective.task in {"regression", "next_bar"}:
         return MeanCalibrator.fit(prediction, label, weight, toward=toward, independent=independent)
     levels = list(objective.quantiles)
     return QuantileCalibrator.fit(prediction, label, levels, weight, toward=toward, independent=independent)

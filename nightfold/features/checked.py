@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,8 @@ def checked(bars: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
     """
     _check_columns(bars, more)
     bars = bars.select(pl.col("symbol").cast(pl.String), "open_time", pl.col(*NUMBERS, *more).cast(pl.Float64))
+    if not more and bars.null_count().sum_horizontal().item() == 0 and bars.select(_sound()).item():
+        return bars
     faults = {
         **{f"{name} null": pl.col(name).is_null() for name in (*KEY, *NUMBERS)},
         **{f"{name} not finite": ~pl.col(name).is_finite() for name in (*NUMBERS, *more)},
@@ -46,6 +49,13 @@ def checked(bars: pl.DataFrame, more: Sequence[str] = ()) -> pl.DataFrame:
     if found:
         raise SchemaError(f"`bars` cannot be used: {', '.join(found)}; repair or drop those rows.")
     return bars
+
+
+def _sound() -> pl.Expr:
+    """Whether all bars are as they should be, told in a third of the time that it takes to count each fault."""
+    low, high, ends = pl.col("low"), pl.col("high"), (pl.col("open"), pl.col("close"))  # polars sorts NaN above all
+    inside = [(low <= end) & (end <= high) for end in ends]
+    return pl.all_horizontal(low > 0, *inside, high < inf, pl.col("volume").is_between(0, inf, closed="left")).all()
 
 
 def _check_columns(bars: pl.DataFrame, more: Sequence[str]) -> None:
@@ -87,25 +97,28 @@ def in_order(bars: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.uint32] | Non
 
 
 def _is_sorted(bars: pl.DataFrame) -> bool:
-    symbol, time = pl.col("symbol"), pl.col("open_time")
-    before = (symbol.shift(1) < symbol) | ((symbol.shift(1) == symbol) & (time.shift(1) < time))
-    return bool(bars.select(before.all()).item())
+    step, follows = _steps(bars)
+    symbols = bars["symbol"].filter(~follows)
+    return bool((step > 0)[follows].all() and (symbols.head(-1) < symbols.tail(-1)).all())
 
 
 def smallest_step(ordered: pl.DataFrame) -> int | None:
     """Milliseconds between the two neighbouring bars that are closest; None where no symbol has two bars."""
-    step = ordered.select(_step().min()).item()
-    return None if step is None else int(step)
+    step, follows = _steps(ordered)
+    return int(step[follows].min()) if follows.any() else None
 
 
 def stretches(ordered: pl.DataFrame, interval: Interval | None) -> list[tuple[int, int]]:
     """First and past-the-last row of each stretch of one symbol whose bars are one interval apart."""
-    step = _step()
-    neighbours = step == (step.min() if interval is None else milliseconds(interval))
-    starts = ordered.select((~neighbours.fill_null(value=False)).arg_true()).to_series()
-    return list(pairwise([*starts.to_list(), ordered.height]))
+    step, follows = _steps(ordered)
+    wanted = smallest_step(ordered) if interval is None else milliseconds(interval)
+    starts = np.flatnonzero(~follows | (step != wanted))
+    return list(pairwise([*starts.tolist(), ordered.height]))
 
 
-def _step() -> pl.Expr:
-    same_symbol = pl.col("symbol") == pl.col("symbol").shift(1)
-    return pl.when(same_symbol).then(pl.col("open_time").diff().dt.total_milliseconds())
+def _steps(bars: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Milliseconds since the row before, and whether that one is of the same symbol."""
+    time, symbol = bars["open_time"].to_physical().to_numpy(), bars["symbol"]
+    follows = np.zeros(bars.height, dtype=np.bool_)
+    follows[1:] = (symbol.head(-1) == symbol.tail(-1)).to_numpy()
+    return np.diff(time, prepend=time[:1]), follows

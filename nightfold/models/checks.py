@@ -452,10 +452,6 @@ def _columns(features: Features, count: int) -> Features:
     return _with_array(features, _array(features)[:, :count])
 
 
-def _predict_spoilt(model: Model[Any], features: Features, value: float) -> None:
-    model.predict(_spoilt(features, value))
-
-
 def _spoilt(features: Features, value: float) -> Features:
     table = _array(features).copy()
     table[-2, 2] = value

@@ -123,7 +123,7 @@ def _given(probabilities: Probabilities, label: Labels) -> NDArray[np.float64]:
 
 
 def _seen(probabilities: Probabilities, label: Labels) -> NDArray[np.float64]:
-    return np.eye(probabilities.shape[1], dtype=np.float64)[_codes(probabilities, label)]
+    return np.asarray(np.eye(probabilities.shape[1])[_codes(probabilities, label)])
 
 
 def _likeliest(probabilities: Probabilities) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from nightfold.models.catalog import ModelEntry
 from nightfold.models.contract import ModelSpec, require_task
@@ -104,6 +106,11 @@ def tune(
 def search_id(
     entry: ModelEntry, spec: ModelSpec, tuning: TuningSpec, table: TuningRows, *, purge: int, embargo: int, seed: int
 ) -> str:
-    """Name a search by everything its result depends on."""
-    settings = {"model": entry.name, "spec": spec.model_dump(mode="json"), "tuning": tuning.model_dump(mode="json")}
+    """Name a search by everything its result depends on but our own code."""
+    settings: dict[str, Any] = {
+        "model": entry.name,
+        "spec": spec.model_dump(mode="json"),
+        "tuning": tuning.model_dump(mode="json"),
+    }
+    settings |= {"libraries": {library: version(library) for library in entry.model.libraries}}
     return fingerprint({**settings, "rows": table.fingerprint, "gaps": [purge, embargo], "seed": seed})

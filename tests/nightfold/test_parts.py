@@ -52,7 +52,26 @@ def test_features_are_in_deviations_of_the_training_rows_alone(taken) -> None:
     wanted = rows().join(later, on="open_time", how="semi")["a"].to_numpy()
     np.testing.assert_allclose(later["a"], (wanted - raw.mean()) / raw.std(), rtol=1e-4, atol=1e-5)
     assert train["label_end"].max() < later["open_time"].min()
-    assert train["weight"].mean() == pytest.approx(1)
+
+
+def test_weights_of_all_parts_are_scaled_alike() -> None:
+    uniqueness = np.linspace(0.1, 0.9, 600)
+    labelled = (
+        rows()
+        .select("symbol", "open_time", "volatility", *NAMES)
+        .with_columns(
+            label_2=pl.int_range(pl.len()) % 3 - 1,
+            label_end_2=pl.col("open_time") + 3 * HOUR,
+            uniqueness_2=uniqueness,
+        )
+    )
+    split = SplitSpec(train_days=25, purge=2, embargo=3)
+    made = sample(labelled, NAMES, Target(horizons=[2]), 2, START + 600 * HOUR, split, "1h", 0)
+    assert made.train.weight.mean() == pytest.approx(1)
+    for name, part in made.parts.items():
+        np.testing.assert_allclose(part.weight / made.keys[name]["weight"], 1 / made.keys["train"]["weight"].mean())
+    assert made.validation.weight.mean() > 1.5
+    assert made.effective_rows == pytest.approx(made.keys["train"]["weight"].sum())
 
 
 def test_later_rows_are_scaled_alike_and_unknown_ones_left_out(taken) -> None:

@@ -58,6 +58,7 @@ def test_the_next_bar_looks_one_bar_ahead() -> None:
         ({"kind": "direction"}, "three_class", True),
         ({"kind": "up"}, "binary", True),
         ({"kind": "return"}, "regression", True),
+        ({"kind": "next_bar", "horizons": [1]}, "next_bar", True),
         ({"kind": "return", "task": "quantile"}, "quantile", True),
         ({"kind": "mfe", "task": "quantile"}, "quantile", False),
     ],

@@ -385,7 +385,7 @@ def test_the_next_layer_is_the_first_one_that_has_something_to_do(stage, scratch
     night = ours.night(2024, 2, 3, 0, 10)
     assert next_layer(0, night)[0] == LAYERS.index(train)
     ours.put_ensemble(scratch, "e", "2024-02-03")
-    assert next_layer(0, night)[0] == 3
+    assert next_layer(0, night)[0] == LAYERS.index(predict)
     ours.put("e/predictions", at(2024, 2, 3, 0, 10), start=at(2024, 2, 1))
     assert next_layer(0, night) == (len(LAYERS), [])
 

@@ -37,8 +37,8 @@ def test_pinball_scores_agree_with_scikit_learn() -> None:
     assert (
         measured["pinball"] == pytest.approx(np.mean(parts)) == pytest.approx(row_losses(QUANTILE, said, LABEL).mean())
     )
-    assert measured["coverage"] == pytest.approx(np.mean((LABEL >= said[:, 0]) & (LABEL <= said[:, 2])))
-    assert measured["share_under_50"] == pytest.approx(np.mean(LABEL <= said[:, 1]))
+    assert measured["coverage"] == pytest.approx(np.mean((said[:, 0] <= LABEL) & (said[:, 2] >= LABEL)))
+    assert measured["share_under_50"] == pytest.approx(np.mean(said[:, 1] >= LABEL))
 
 
 def test_mean_scores_agree_with_scikit_learn_with_and_without_weights() -> None:
