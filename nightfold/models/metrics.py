@@ -127,7 +127,7 @@ def _seen(probabilities: Probabilities, label: Labels) -> NDArray[np.float64]:
 
 
 def _likeliest(probabilities: Probabilities) -> NDArray[np.float64]:
-    return np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    return np.asarray(np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)])
 
 
 def _shares(label: Labels, weight: Weights) -> NDArray[np.float64]:
