@@ -1,6 +1,6 @@
 # The verbs of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install run ui test test-slow ui-test check format lock bench clean
+.PHONY: help install neural run ui test test-slow ui-test check format lock bench clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -25,6 +25,12 @@ $(VENV)/installed: requirements/lock.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/lock.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+neural: $(VENV)/neural ## add what the neural models need: torch and neuralforecast
+
+$(VENV)/neural: $(VENV)/installed requirements/neural.txt
+	$(BIN)/python -m pip install --quiet -r requirements/neural.txt
 	@touch $@
 
 run: install ## bars to tearsheet on the embedded simulated market
@@ -57,6 +63,7 @@ format: install ## put the code into shape
 
 lock: ## solve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --output-file requirements/lock.txt
+	@echo 'requirements/neural.txt: what uv pip compile --extra neural adds to this, without cuda, nvidia and triton'
 
 bench: install ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
