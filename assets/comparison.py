@@ -1,9 +1,11 @@
 """Models side by side at every horizon: a page, the same as Markdown, and a table in the UI."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -13,6 +15,9 @@ from assets.keys import asset_key
 from assets.markdown import plotted
 from assets.models import COST
 from nightfold.comparison import as_markdown, compare
+from nightfold.ensemble.picture import calibration_picture, weights_picture
+from nightfold.models.calibration_curve import confidence_curve
+from nightfold.schema import KEY
 from nightfold.source import market_note
 from nightfold.tearsheet.comparison import render_comparison
 from nightfold.window import parse_moment
@@ -39,13 +44,14 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         with TemporaryDirectory() as scratch:
             folder = lake.fetch_folder(plan.key("backtest"), "range=full", Path(scratch))
             scores = pl.read_parquet(folder / "scores.parquet")
-        found = compare(
-            scores, _predictions(plan, lake), target.objective, target.horizons, members, _seconds(plan, lake)
-        )
+        said, seconds = _predictions(plan, lake), _seconds(plan, lake)
+        found = compare(scores, said, target.objective, target.horizons, members, seconds)
         note = market_note(plan.universe.source) if plan.universe.is_simulated else ""
         text = as_markdown(found, f"Models of {plan.name}", note)
         page = write_report(reports, f"{plan.name}/model_comparison.md", text.encode())
-        html = render_comparison(found, f"Models of {plan.name}", note)
+        blends = _blends(plan, lake)
+        drawn = [*_weights(plan, blends), *_confidence(plan, lake, said)]
+        html = render_comparison(found, f"Models of {plan.name}", note, drawn, _gates(blends))
         write_report(reports, f"{plan.name}/model_comparison.html", html.encode())
         report(plan.key("comparison"), "full", "", page.path)
         gains = {f"loss_gain_{row['horizon']}": row["loss_gain"] for row in found.best.iter_rows(named=True)}
@@ -63,9 +69,64 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
 
 
 def _predictions(plan: Plan, lake: Lake) -> pl.DataFrame:
-    stored = lake.partitions(plan.key("predictions"), plan.symbols)
+    return lake.require(plan.key("predictions"), plan.symbols, *_span(plan, lake))
+
+
+def _span(plan: Plan, lake: Lake) -> tuple[datetime, datetime]:
+    """From the first as-of to the end of the stored predictions."""
     start = parse_moment(plan.experiment.first_as_of.isoformat(), "first_as_of")
-    return lake.require(plan.key("predictions"), plan.symbols, start, max(stored).end)
+    return start, max(lake.partitions(plan.key("predictions"), plan.symbols)).end
+
+
+def _blends(plan: Plan, lake: Lake) -> dict[str, dict[str, Any]]:
+    """Weights and gate of the ensemble at the strategy's horizon, by as-of; of the first universe key."""
+    universe = plan.experiment.universe_keys(plan.universe.symbols)[0]
+    found = {}
+    for as_of in lake.as_ofs(plan.key("ensemble"), universe):
+        with TemporaryDirectory() as scratch:
+            folder = lake.fetch_folder(plan.key("ensemble"), f"universe={universe}/{as_of}", Path(scratch))
+            judged = json.loads((folder / "judgement.json").read_text())
+        found[as_of] = judged.get(str(plan.experiment.strategy.horizon), {})
+    return {as_of: each for as_of, each in found.items() if each}
+
+
+def _weights(plan: Plan, blends: dict[str, dict[str, Any]]) -> list[str]:
+    """Draw how steady the weights of members were; nothing for one member or a plain mean."""
+    names = list(dict.fromkeys(name for each in blends.values() for name in each["weights"]))
+    if len(names) < 2 or plan.experiment.ensemble.method == "mean":
+        return []
+    weights = {name: [each["weights"].get(name) for each in blends.values()] for name in names}
+    moments = [parse_moment(as_of, "as_of") for as_of in blends]
+    title = f"Weights in {plan.name}, {plan.experiment.strategy.horizon} bars ahead"
+    return [weights_picture(moments, weights, title, is_simulated=plan.universe.is_simulated)]
+
+
+def _gates(blends: dict[str, dict[str, Any]]) -> list[str]:
+    """Count at how many as-ofs the ensemble beat its best member beyond doubt."""
+    gates = [each["gate"]["passed"] for each in blends.values() if each["gate"] and len(each["weights"]) > 1]
+    if not gates:
+        return []
+    return [
+        f"On validation rows the ensemble beat its best member beyond doubt at {sum(gates)} of {len(gates)} as-ofs."
+    ]
+
+
+def _confidence(plan: Plan, lake: Lake, said: pl.DataFrame) -> list[str]:
+    """Draw how often the sign of the next bar was right against the confidence in it; nothing for other tasks."""
+    target = plan.experiment.target
+    if target.objective.task != "next_bar":
+        return []
+    labels = plan.data(plan.label_set.name)
+    came = lake.require(labels, plan.symbols, *_span(plan, lake), [*KEY, *target.columns(1)])
+    rows = said.join(came.select(*KEY, **target.labelled(1)), on=KEY)
+    return [
+        calibration_picture(
+            confidence_curve(*rows.select(f"{member}_mean_1", f"{member}_confidence_1", "label").drop_nulls()),
+            f"Confidence of {member} in the sign of the next bar",
+            is_simulated=plan.universe.is_simulated,
+        )
+        for member in plan.experiment.ensemble.chosen(plan.experiment.models)
+    ]
 
 
 def _seconds(plan: Plan, lake: Lake) -> dict[tuple[str, int], float]:

@@ -118,7 +118,8 @@ def as_markdown(comparison: Comparison, title: str, note: str = "") -> str:
 def best_words(row: Mapping[str, Any]) -> str:
     """Say which model is best at a horizon, and whether that is skill."""
     skill = "better than the constant by over two standard errors" if row["skilled"] else "no skill beyond the constant"
-    return f"- {row['horizon']} bars: `{row['model']}`, {skill}."
+    ahead = "1 bar" if row["horizon"] == 1 else f"{row['horizon']} bars"
+    return f"- {ahead}: `{row['model']}`, {skill}."
 
 
 def spelled(table: pl.DataFrame) -> pl.DataFrame:

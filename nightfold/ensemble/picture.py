@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 _SIDE, _NAMES, _FOOT = 62.0, 150.0, 66.0
 _BARS, _STEP = 640.0, 30.0
 _WEIGHTS = (760.0, 300.0)
+_CALIBRATION = (440.0, 400.0)
 _LEGEND = 166.0
 _COLORS = (BLUE, GREEN, RED, AMBER, INK, SOFT, FAINT)
 _BLANK = Axis(0.0, 1.0, [])
@@ -116,6 +117,34 @@ def weights_picture(
     caption = "how much each member counts, as of each retraining"
     size = (_WEIGHTS[0] + _LEGEND, max(_WEIGHTS[1], 18.0 * len(weights) + 60))
     return picture(size, title, caption, layers, is_simulated=is_simulated)
+
+
+def calibration_picture(curve: pl.DataFrame, title: str, *, is_simulated: bool) -> str:
+    """Draw how often something came against how likely it was said to be.
+
+    Parameters
+    ----------
+    curve
+        ``said``, ``came``, ``error`` as `calibration_curve` gives them.
+    title, is_simulated
+        As of `correlation_picture`.
+
+    Returns
+    -------
+    str
+        An SVG file: a dot a bin with the standard error it would have by chance; on the line all is as said.
+    """
+    ends = [value for name in ("said", "came") for value in curve[name].to_list()] or [0.0, 1.0]
+    axis = linear_axis(min(ends) - 0.02, max(ends) + 0.02, number.tick_ratio, 5)
+    here = cell(0, 0, _CALIBRATION, (axis, axis))
+    dots = list(curve.select("said", "came").iter_rows())
+    bars = [
+        (said, came - error, came + error) for said, came, error in curve.select("said", "came", "error").iter_rows()
+    ]
+    layers = [here.frame("share that came"), here.line([(axis.low, axis.low), (axis.high, axis.high)], FAINT, 1, "4 4")]
+    layers += [here.sticks(bars, SOFT), here.dots(dots, BLUE, 7)]
+    caption = "across: probability that was said · on the dashed line it was right"
+    return picture(_CALIBRATION, title, caption, layers, is_simulated=is_simulated)
 
 
 def _tint(left: float, top: float, value: float) -> str:

@@ -1,17 +1,25 @@
 """The comparison of models as one HTML file that loads nothing."""
 
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
 from nightfold.comparison import Comparison, best_words, spelled
 from nightfold.tearsheet.template import environment
 
 
-def render_comparison(comparison: Comparison, title: str, note: str = "") -> str:
-    """Lay a comparison out as a page; equal input gives equal text, all of it escaped."""
+def render_comparison(
+    comparison: Comparison, title: str, note: str = "", pictures: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> str:
+    """Lay a comparison out as a page, with SVG pictures; equal input gives equal text, all words of it escaped."""
     return (
         environment()
         .get_template("comparison.html")
         .render(
             title=title,
             note=note,
+            pictures=[Markup(drawn) for drawn in pictures],  # noqa: S704 - drawn by us, its words escaped
+            remarks=list(remarks),
             metric=comparison.metric,
             constant=comparison.constant,
             models=spelled(comparison.models),

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import polars as pl
 
-from nightfold.ensemble.picture import ablation_picture, correlation_picture, weights_picture
+from nightfold.ensemble.picture import ablation_picture, calibration_picture, correlation_picture, weights_picture
 from nightfold.labels.drawing import FAINT, GREEN, RED
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,3 +51,12 @@ def test_weights_are_lines_over_time_without_the_unknown() -> None:
     assert [line.count("L") for line in lines][-2:] == [3, 1]
     assert {"a", "b"} <= set(words(told))
     assert "weight" in words(weights_picture(days[:1], {"a": [1.0]}, "x", is_simulated=False))
+
+
+def test_a_calibration_has_a_dot_a_bin_and_the_line_where_all_is_as_said() -> None:
+    curve = pl.DataFrame({"said": [0.4, 0.5, 0.6], "came": [0.45, 0.5, 0.52], "error": [0.02, 0.02, 0.03]})
+    drawn = calibration_picture(curve, "Confidence", is_simulated=False)
+    assert drawn.count("h0") == 3
+    assert "stroke-dasharray" in drawn
+    assert "Confidence" in words(drawn)
+    assert calibration_picture(curve.clear(), "None", is_simulated=False).count("h0") == 0
