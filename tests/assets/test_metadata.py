@@ -31,7 +31,7 @@ SHOWN = {
     "features": {"dagster/row_count", "seconds", "incomplete_rows", "preview"},
     "labels": {"dagster/row_count", "balance"},
     "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
-    "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "seconds", "validation", "mlflow_run"},
+    "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "validation", "mlflow_run", "top_features"},
     "ensemble": {"log_loss", "beats_best_member", "gate", "scores", "weights", "seconds"},
     "predictions": {"dagster/row_count", "predicted_rows", "preview"},
     "backtest": {"total_return", "turnover", "trades", "rows", "scores", "seconds"},

@@ -55,7 +55,9 @@ def make_line(environment: Environment, instance: dg.DagsterInstance) -> Lake:
 
 
 def content(lake: Lake) -> dict[str, bytes]:
-    return {path.removeprefix(lake.root): lake.file_system.cat_file(path) for path in lake.file_system.find(lake.root)}
+    """Every file by its place, but what fits took, which differs each time."""
+    paths = (path for path in lake.file_system.find(lake.root) if not path.endswith("cpu_seconds.json"))
+    return {path.removeprefix(lake.root): lake.file_system.cat_file(path) for path in paths}
 
 
 def test_the_line_makes_the_same_bytes_in_a_bucket_as_in_a_folder(

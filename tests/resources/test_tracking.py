@@ -83,6 +83,27 @@ def test_a_run_keeps_what_the_bundle_knows(address: str, folder: Path, bundle: B
     assert load_bundle(Path(kept)).digest == bundle.digest
 
 
+def test_a_run_draws_curves_by_step(address: str, folder: Path, bundle: Bundle) -> None:
+    series = {
+        f"h{horizon:02d}/{part}": [(step, 1 / step) for step in range(10, 510, 10)]
+        for horizon in range(12)
+        for part in ("train", "stopping")
+    }
+    run_id = Tracking(address).log("drawn", *KEY[1:], bundle, folder, series)
+    assert run_id is not None
+    for name, points in series.items():
+        told = MlflowClient(address).get_metric_history(run_id, name)
+        assert [(each.step, each.value) for each in sorted(told, key=lambda each: each.step)] == points
+
+
+def test_a_run_has_a_page_and_a_database_a_command_that_shows_it(tmp_path: Path) -> None:
+    local, server = Tracking(f"sqlite:///{tmp_path}/mlflow.db"), Tracking("https://tracking.example/")
+    assert local.page("abc") == "http://127.0.0.1:5000/#/runs/abc"
+    assert local.command == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
+    assert server.page("abc") == "https://tracking.example/#/runs/abc"
+    assert server.command is None
+
+
 def test_the_same_model_is_one_run_and_another_is_another(address: str, folder: Path, bundle: Bundle) -> None:
     first = Tracking(address).log("counted", *KEY[1:], bundle, folder)
     assert Tracking(address).log("counted", *KEY[1:], bundle, folder) == first

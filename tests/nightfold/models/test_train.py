@@ -8,6 +8,7 @@ import pytest
 from nightfold.errors import ConfigError
 from nightfold.models.boosting.lightgbm import LightGBMModel, LightGBMSpec
 from nightfold.models.catalog import MODELS, ModelEntry
+from nightfold.models.checks import made_up
 from nightfold.models.contract import ModelSpec, corrected
 from nightfold.models.dataset import Dataset
 from nightfold.models.metrics import direction_gain, log_loss
@@ -89,6 +90,41 @@ def test_scores_count_each_validation_row_the_same(make_rows: Make) -> None:
     assert trained.metrics["log_loss_class_frequencies"] == pytest.approx(counted)
     assert trained.metrics["rows"] == 800
     assert trained.seconds > 0
+
+
+def test_the_score_of_training_rows_stands_beside_that_of_rows_not_learnt_from() -> None:
+    entry = MODELS["lightgbm"]
+    train, validation = (made_up(entry, "regression", rows, seed, 1.0) for seed, rows in enumerate((12_000, 800)))
+    spec = LightGBMSpec(leaves=63, min_data_in_leaf=5, feature_fraction=1.0, l2=0, early_stopping_rounds=150)
+    trained = train_model(entry, spec, train, validation, seed=4)
+    alone = LightGBMModel(spec, 4).fit(train, validation)
+    left = train.label - alone.predict(train.features)[:, 0]
+    assert trained.metrics["train_rmse"] == pytest.approx(np.sqrt((left**2).mean()), rel=0.03)  # of some rows
+    assert trained.metrics["train_r2"] == pytest.approx(1 - left.var() / train.label.var(), abs=0.03)
+    by_heart, real = trained.metrics["train_r2"], trained.metrics["r2"]
+    assert by_heart is not None
+    assert real is not None
+    assert by_heart > real + 0.02
+    assert list(trained.metrics)[1:5] == ["rmse", "train_rmse", "mae", "r2"]
+
+
+def test_few_training_rows_are_scored_all_with_probabilities_corrected(make_rows: Make) -> None:
+    entry, train, validation = MODELS["logistic_regression"], make_rows(), make_rows(800, seed=1)
+    trained = train_model(entry, entry.spec(), train, validation)
+    alone = entry.model(entry.spec()).fit(train)
+    forecast = corrected(alone.predict(train.features), tuple(shares(train) / weighted_shares(train)))
+    assert trained.metrics["train_log_loss"] == pytest.approx(log_loss(forecast, train.label))
+
+
+def test_curves_are_those_of_the_scored_model_and_importance_that_of_the_one_in_force(make_rows: Make) -> None:
+    train, validation = make_rows(), make_rows(400, seed=1)
+    trained = train_model(MODELS["lightgbm"], LightGBMSpec(), train, validation, seed=4)
+    assert trained.curves == LightGBMModel(LightGBMSpec(), 4).fit(train, validation).curves
+    assert set(trained.curves) == {"train", "stopping"}
+    assert not trained.model.curves
+    for measure, values in trained.model.importance(validation.features).items():
+        np.testing.assert_array_equal(trained.importance[measure], values)
+        assert set(np.argsort(values)[-2:]) == {0, 1}  # `a` and `b` are planted
 
 
 def test_the_fingerprint_of_the_rows_covers_both_parts(make_rows: Make) -> None:

@@ -2,14 +2,16 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.models.contract import ModelSpec
-from nightfold.models.objective import Objective
-from nightfold.tuning.selection import as_text, best_config, best_so_far, check_metric, select
+from nightfold.models.objective import Objective, Task
+from nightfold.models.score import score
+from nightfold.tuning.selection import METRICS, as_text, best_config, best_so_far, check_metric, select
 from nightfold.tuning.trial import Outcome, Trial
 
 
@@ -52,6 +54,24 @@ def test_an_unknown_metric_is_refused_with_the_close_ones() -> None:
     check_metric("pinball_95", Objective(task="quantile"))
     with pytest.raises(UnknownNameError):
         check_metric("pinball_90", Objective(task="quantile"))
+
+
+@pytest.mark.parametrize("task", [*get_args(Task)])
+def test_a_task_can_be_searched_by_its_proper_score_and_by_measures_it_has(task: Task) -> None:
+    objective = Objective(task=task)
+    check_metric(objective.metric, objective)
+    rows, width = 50, len(objective.columns)
+    label = np.resize(objective.classes or [-0.5, 0.25, 1.0], rows)
+    found = score(objective, np.full((rows, width), 1 / width), label)
+    assert METRICS[task].keys() <= found.keys()
+
+
+def test_the_next_bar_is_chosen_by_its_change_or_its_confidence() -> None:
+    check_metric("confidence_log_loss", Objective(task="next_bar"))
+    trials = [made(n, {"confidence_gain": value}) for n, value in enumerate([0.1, 0.3])]
+    assert select(trials, "confidence_gain").number == 1
+    trials = [made(n, {"confidence_brier": value}) for n, value in enumerate([0.1, 0.3])]
+    assert select(trials, "confidence_brier").number == 0
 
 
 def test_the_best_so_far_steps_where_a_whole_trial_is_better() -> None:

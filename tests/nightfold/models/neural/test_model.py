@@ -17,8 +17,10 @@ from nightfold.models.catalog import MODELS  # noqa: E402
 from nightfold.models.contract import Model, ModelError  # noqa: E402
 from nightfold.models.dataset import Dataset  # noqa: E402
 from nightfold.models.neural.epoch import Epoch  # noqa: E402
+from nightfold.models.neural.model import NeuralModel  # noqa: E402
 from nightfold.models.objective import Task  # noqa: E402
 from nightfold.models.score import constant_forecast, row_losses  # noqa: E402
+from nightfold.models.train import train_model  # noqa: E402
 from nightfold.models.window import Windows  # noqa: E402
 
 Make = Callable[..., Any]
@@ -119,6 +121,49 @@ def test_a_fit_that_is_taken_up_again_ends_in_the_same_bytes(
     assert again.history == whole.history
     assert files(again, tmp_path / "again") == files(whole, tmp_path / "whole")
     assert not list(scratch.iterdir())
+
+
+@pytest.mark.parametrize("broken_fit", [1, 2])
+def test_training_that_was_broken_off_goes_on_with_the_fit_it_was_in(
+    broken_fit: int, make_windows: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):  # it stands for the end of the process
+        pass
+
+    entry, told = MODELS["gru"], []
+    spec = entry.spec(**{**SMALL, "epochs": 4, "early_stopping_epochs": 4})
+    parts = [make_windows("regression", rows, seed=seed) for seed, rows in enumerate((600, 200, 200))]
+    whole = train_model(entry, spec, parts[0], parts[2], stopping=parts[1])
+
+    def tell(model: Any, epoch: Epoch) -> None:
+        told.append(epoch.number)
+        if told.count(3) == broken_fit and not killed:
+            killed.append(True)
+            raise Killed
+
+    killed: list[bool] = []
+    monkeypatch.setattr(NeuralModel, "_tell", tell)
+    with pytest.raises(Killed):
+        train_model(entry, spec, parts[0], parts[2], stopping=parts[1], scratch=tmp_path / "fits")
+    assert len(list((tmp_path / "fits").iterdir())) == 1
+    told.clear()
+    again = train_model(entry, spec, parts[0], parts[2], stopping=parts[1], scratch=tmp_path / "fits")
+    assert len(told) == len(whole.curves["stopping"]) + (whole.rounds or 0) - 3
+    assert files(again.model, tmp_path / "again") == files(whole.model, tmp_path / "whole")
+    assert not list((tmp_path / "fits").iterdir())
+
+
+@pytest.mark.parametrize("task", ["binary", "regression", "quantile"])
+def test_curves_are_the_proper_scores_of_its_epochs(task: Task, make_windows: Make) -> None:
+    train, stopping = make_windows(task), make_windows(task, 500, seed=1)
+    model = new("gru", epochs=6, early_stopping_epochs=6, learning_rate=1e-9).fit(train, stopping)
+    after = new("gru", epochs=1, learning_rate=1e-9).fit(train)
+    for part, rows in {"train": train, "stopping": stopping}.items():
+        losses = row_losses(rows.objective, after.predict(rows.features), rows.label)
+        mean = np.average(losses, weights=rows.weight)
+        expected = np.sqrt(mean) if task == "regression" else mean
+        assert model.curves[part] == pytest.approx(dict.fromkeys(range(1, 7), expected), rel=1e-4)
+    assert after.curves == {}
 
 
 def test_other_rows_spec_or_seed_take_up_no_checkpoint(make_windows: Make, tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""What the UI and MLflow show of a fit, in a deployment with boosting."""
+
+import json
+
+import dagster as dg
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+
+from nightfold.models.bundle import load_bundle
+from nightfold.record.table import CURVES, IMPORTANCE
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
+
+TREES = {"rounds": 30, "min_data_in_leaf": 20, "learning_rate": 0.3, "leaves": 8, "early_stopping_rounds": 10}
+KEY = "boosted/lightgbm"
+
+
+@pytest.fixture(scope="module")
+def made(deploy):
+    models = {"lightgbm": {**TREES, "retrain": "month"}, "class_frequencies": None}
+    place = deploy(
+        universe={"source": {"kind": "simulated", "trend_strength": 0.5}},
+        experiments={"boosted": {"models": models, "first_as_of": "2024-02-12"}},
+    )
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research", "train"):
+            workshop.backfill(layer)
+    return place
+
+
+@pytest.fixture(scope="module")
+def shown(made):
+    """Metadata of the member, by as-of."""
+    with made.workshop() as workshop:
+        records = workshop.instance.fetch_materializations(dg.AssetKey(KEY.split("/")), limit=20).records
+        events = [record.asset_materialization for record in records]
+        return {str(event.partition).partition("|")[0]: event.metadata for event in events}
+
+
+def folders(made):
+    """Return its stored folders by as-of, first those of a fit."""
+    found = sorted((made.lake / KEY).rglob("fitted.json"))
+    return {path.relative_to(made.lake / KEY).parts[1]: path.parent for path in found}
+
+
+def test_curves_and_importance_lie_beside_the_bundle_and_stay_with_a_model_that_goes_on(made):
+    stored = folders(made)
+    fitted = {as_of: json.loads((folder / "fitted.json").read_text())["as_of"] for as_of, folder in stored.items()}
+    assert any(as_of != came for as_of, came in fitted.items())
+    for as_of, folder in stored.items():
+        curves = CURVES.validate(pl.read_parquet(folder / "curves.parquet"))
+        importance = IMPORTANCE.validate(pl.read_parquet(folder / "importance.parquet"))
+        assert set(curves["part"]) == {"train", "stopping"}
+        assert set(importance["measure"]) == {"gain", "contribution"}
+        assert curves.equals(pl.read_parquet(stored[fitted[as_of]] / "curves.parquet"))
+        assert not any(
+            "curves" in name or "importance" in name for name in load_bundle(folder / "bundle").manifest.files
+        )
+
+
+def test_the_ui_shows_features_curves_and_training_scores(made, shown):
+    (reports,) = (made.folder / "data").glob("*/reports")
+    for as_of in folders(made):
+        metadata = shown[as_of]
+        address = metadata["curves"].md_str.partition("](")[2].rstrip(")")
+        picture = reports / address.removeprefix("/reports/").partition("?")[0]
+        assert picture.read_text().startswith("<svg")
+        lines = metadata["top_features"].md_str.splitlines()
+        assert lines[0] == "| feature | contribution % | gain % |"
+        assert 3 < len(lines) <= 12
+        assert "| train_log_loss |" in metadata["validation"].md_str
+
+
+def test_a_model_leads_to_its_run_where_its_curves_are_drawn(made, shown):
+    (database,) = (made.folder / "data").rglob("mlflow.db")
+    client = MlflowClient(f"sqlite:///{database}")
+    as_of, folder = next(iter(folders(made).items()))
+    link = shown[as_of]["mlflow_run"].md_str
+    run = client.get_run(link.partition("[")[2].partition("]")[0])
+    assert f"(http://127.0.0.1:5000/#/runs/{run.info.run_id})" in link
+    assert f"`mlflow ui --backend-store-uri sqlite:///{database}`" in link
+    curves = pl.read_parquet(folder / "curves.parquet").filter(part="stopping")
+    drawn = client.get_metric_history(run.info.run_id, "h05/stopping")
+    assert {each.step: each.value for each in drawn} == dict(curves.select("round", "score").rows())
+    assert "h05/train_log_loss" in run.data.metrics
+    assert "importance.parquet" in {file.path for file in client.list_artifacts(run.info.run_id)}
