@@ -53,3 +53,20 @@ def test_a_key_without_models_has_nobody_in_force(lake):
 
 def test_an_as_of_lies_under_its_universe_key():
     assert lake_partition(AsOfPartition(Window(at(2, 5), at(2, 12)), "pooled")) == "universe=pooled/2024-02-05"
+
+
+def test_a_window_that_expands_begins_with_the_first_bar_at_every_as_of(deploy):
+    split = {"purge": 5, "embargo": 5, "expanding": True}
+    made = deploy(
+        universe={"symbols": ["AAAUSDT"], "end": "2024-04-01"},
+        experiments={"grown": {"split": split, "retrain": "month", "first_as_of": "2024-02-01"}},
+    )
+    with made.workshop() as workshop:
+        for layer in ("ingest", "research"):
+            workshop.backfill(layer)
+    plan, lake = made.build()[1].plans["grown"], made.environment().lake
+    starts = {
+        month: plan.samples(lake, AsOfPartition(Window(at(month, 1), at(month + 1, 1)), "pooled"))[5].span["train_from"]
+        for month in (2, 3)
+    }
+    assert starts[2] == starts[3] < at(1, 20)

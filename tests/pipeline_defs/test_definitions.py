@@ -1,6 +1,7 @@
 """The asset graph as a whole: a change of it is a change of these lines."""
 
 import json
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -158,3 +159,17 @@ def test_a_wrong_file_is_refused_at_load_with_file_key_value_and_what_is_allowed
 
 def test_the_whole_graph_is_valid_to_dagster(definitions):
     dg.Definitions.validate_loadable(definitions)
+
+
+SHIPPED = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("folder", [".", "binance_spot", "research"])
+def test_every_shipped_deployment_makes_definitions(folder, tmp_path):
+    from pipeline_defs.definitions import build
+    from resources.environments import Settings, load_environment
+
+    settings = Settings(config=SHIPPED / folder, data=tmp_path)
+    definitions, line = build(load_environment(settings))
+    definitions.resolve_asset_graph()
+    assert line.plans

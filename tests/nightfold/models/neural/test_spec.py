@@ -17,7 +17,7 @@ def test_heads_share_the_width() -> None:
 
 def test_what_is_missing_is_named_with_its_extra() -> None:
     require_neural("Anything", "numpy")
-    with pytest.raises(MissingExtraError, match=r"LSTMModel needs no_such_torch.*`neural`.*nightfold\[neural\]"):
+    with pytest.raises(MissingExtraError, match=r"LSTMModel needs no_such_torch.*`neural`.*`make neural`.*nightfold\[neural\]"):
         require_neural("LSTMModel", "no_such_torch")
 
 
