@@ -24,6 +24,8 @@ from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
 
+_CODE = "backtest evaluation tearsheet.summary tearsheet.measures"
+
 
 class BacktestConfig(BacktestRange, dg.Config):
     """What one simulated run covers."""
@@ -33,7 +35,7 @@ def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition,
     """Make `e/backtest`, and return it with its code version."""
     experiment = plan.experiment
     settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital", "first_as_of"})
-    version = plan.version("backtest evaluation", {**settings, "symbols": plan.symbols}, predictions_version)
+    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, predictions_version)
 
     @dg.asset(
         **plan.common("backtest", "evaluate"),

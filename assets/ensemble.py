@@ -12,19 +12,19 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
+from assets.fits import spoken
 from assets.keys import asset_key
-from assets.markdown import markdown_table, plotted
-from assets.models import spoken
+from assets.markdown import markdown_table, plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.pictures import show_picture
-from assets.reuse import VALIDATION
+from assets.reuse import VALIDATION, fit_card
 from nightfold.ensemble.calibrate_values import Toward
 from nightfold.ensemble.diversity import ambiguity, correlation, pairs
 from nightfold.ensemble.fit import Ensemble, fit_ensemble
 from nightfold.ensemble.judge import Judgement, ablate, judge
 from nightfold.ensemble.picture import ablation_picture, correlation_picture
 from nightfold.ensemble.rows import OutOfSample
-from nightfold.errors import ConfigError, LakeError
+from nightfold.errors import ConfigError, LakeError, NightfoldError
 from nightfold.models.bundle import Bundle, load_bundle
 from nightfold.models.contract import Prediction
 from nightfold.models.rows import FeatureRows
@@ -69,7 +69,7 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
                 versions = {m: str(lake.version(plan.key(m), place)) for m in members}
                 frames = {m: _forecasts(plan, lake, m, partition, Path(scratch)) for m in members}
             rows = {h: _out_of_sample(plan, partition, frames, h) for h in plan.experiment.target.horizons}
-            fitted = {h: fit_ensemble(each, spec, toward=_toward(plan)) for h, each in rows.items()}
+            fitted = {h: _fitted(plan, partition, each, h) for h, each in rows.items()}
             document = {"members": versions, "ensembles": {h: e.model_dump(mode="json") for h, e in fitted.items()}}
             judged = {h: _judge(plan, each) for h, each in rows.items()}
             weights = {h: each.blender.weights for h, each in fitted.items()}
@@ -83,20 +83,37 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
     return asset, version
 
 
+def _fitted(plan: Plan, partition: AsOfPartition, rows: OutOfSample, horizon: int) -> Ensemble:
+    try:
+        return fit_ensemble(rows, plan.experiment.ensemble, toward=_toward(plan))
+    except NightfoldError as error:
+        raise LakeError(
+            f"`{plan.key('ensemble')}` of {partition.universe} as of {partition.window.key} cannot be fitted {horizon} "
+            f"bars ahead: {error} Give the split a longer history, or a larger share of `validation`."
+        ) from error
+
+
 def _toward(plan: Plan) -> Toward:
     """Name what values forecast without skill fall back to: a return to none, an extreme to its mean."""
     return "zero" if plan.experiment.target.is_traded else "constant"
 
 
 def _forecasts(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, scratch: Path) -> pl.DataFrame:
-    """Out-of-sample forecasts stored with a member: of this as-of, or where asked for of those before it as well."""
+    """Out-of-sample forecasts stored with a member: of this as-of, or where asked for of those before it as well.
+
+    Of those before, only what was made with the same settings: other ones forecast something else.
+    """
     as_ofs = [partition.window.key]
     if plan.experiment.ensemble.oof == "past":
         earlier = lake.as_ofs(plan.key(member), partition.universe)
         as_ofs = [as_of for as_of in earlier if parse_moment(as_of, "as_of") <= partition.as_of]
     places = (f"universe={partition.universe}/{as_of}" for as_of in as_ofs)
-    frames = [pl.read_parquet(lake.fetch_folder(plan.key(member), place, scratch) / VALIDATION) for place in places]
-    return pl.concat(frames).unique(_KEY, keep="last", maintain_order=True)
+    folders = [lake.fetch_folder(plan.key(member), place, scratch) for place in places]
+    settings = [fit_card(folder).get("settings") for folder in folders]
+    alike = (folder for folder, made in zip(folders, settings, strict=True) if made == settings[-1])
+    return pl.concat(pl.read_parquet(folder / VALIDATION) for folder in alike).unique(
+        _KEY, keep="last", maintain_order=True
+    )
 
 
 def _out_of_sample(
@@ -161,8 +178,9 @@ def _metadata(plan: Plan, judged: Mapping[int, _Judged], weights: Mapping[int, M
     horizon, metric = plan.experiment.strategy.horizon, plan.experiment.target.objective.metric
     shown = judged[horizon]
     blended = pl.DataFrame([{"horizon": h, **each} for h, each in weights.items()])
-    tables = {"weights": blended, "diversity": pairs(shown.rows), "left_out": shown.ablation}
+    tables = {"weights": blended, "left_out": shown.ablation}
     found = {name: dg.MetadataValue.md(markdown_table(table)) for name, table in tables.items() if table.width}
+    found |= _diversity(shown.rows)
     gain = ambiguity(shown.rows).gain
     if shown.judgement is None:
         return {**found, **plotted({"averaging_gain": gain}), "progress": "too few rows to judge"}
@@ -179,6 +197,17 @@ def _metadata(plan: Plan, judged: Mapping[int, _Judged], weights: Mapping[int, M
         **found,
         "progress": f"{spoken(metric)} {loss:.4g}",
     }
+
+
+def _diversity(rows: OutOfSample) -> dict[str, Any]:
+    """Lay out how differently every two members see the same rows; nothing for one member."""
+    compared = pairs(rows)
+    if compared.is_empty():
+        return {}
+    named = compared.select(
+        pl.concat_str("first", "second", separator=" / ").alias("pair"), pl.exclude("first", "second")
+    )
+    return {"diversity": dg.MetadataValue.md(upright_table(named, "pair"))}
 
 
 def _columns(scores: pl.DataFrame, metric: str) -> list[str]:
@@ -234,10 +263,11 @@ def load_ensemble(plan: Plan, lake: Lake, universe: str, as_of: str, scratch: Pa
     bundles = {m: load_bundle(lake.fetch_folder(plan.key(m), place, scratch) / "bundle") for m in document["members"]}
     ensembles = {int(horizon): Ensemble.model_validate(values) for horizon, values in document["ensembles"].items()}
     asked = plan.experiment.target.horizons
-    if not (set(asked) <= set(ensembles) and all(set(each.names) <= set(plan.features) for each in bundles.values())):
+    fitting = (set(each.names) <= set(plan.features) and (each.window or 1) <= plan.window for each in bundles.values())
+    if not (set(asked) <= set(ensembles) and all(fitting)):
         raise LakeError(
-            f"`{plan.key('ensemble')}` as of {as_of} was made with other horizons or features than the experiment has "
-            f"now; `nightfold backfill --layer train --experiment {plan.name}` makes it again."
+            f"`{plan.key('ensemble')}` as of {as_of} was made with other horizons, features or windows than the "
+            f"experiment has now; `nightfold backfill --layer train --experiment {plan.name}` makes it again."
         )
     version = str(lake.version(plan.key("ensemble"), place))
     return InForce(datetime.fromisoformat(f"{as_of}T00:00:00+00:00"), version, bundles, ensembles)

@@ -26,9 +26,12 @@ from nightfold.spec import fingerprint
 from nightfold.splits.as_of import known_before, reach
 from nightfold.training import Sample, join_features, join_rows, sample
 from nightfold.universe import Universe
-from nightfold.window import midnight, parse_moment
+from nightfold.window import parse_moment
 from resources.lake import Lake
 from resources.progress import report
+
+_EXPANDED = timedelta(days=3_650)
+"""Time that a window without an end is taken to expand for."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,22 @@ class Plan:
 
     @property
     def reach(self) -> timedelta:
-        """How far before an as-of its rows can lie."""
+        """How far before an as-of its rows can lie; of a window that expands, before the last as-of there can be."""
         length = reach(self.experiment.split)
-        return midnight(self.experiment.first_as_of) - midnight(self.universe.start) if length is None else length
+        last = self.universe.end or self.experiment.first_as_of + _EXPANDED
+        return last - self.universe.start if length is None else length
 
     @property
     def window(self) -> int:
         """Most bars that a member of the experiment looks at."""
         return self.experiment.window
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Settings that decide which rows models learn from, and what of them."""
+        chosen = self.experiment.model_dump(mode="json", include={"split", "features", "target", "pooling"})
+        pooled = {"symbols": self.symbols} if self.experiment.pooling == POOLED else {}
+        return {**chosen, **pooled, "interval": self.interval, "labels": self.label_set.settings, "window": self.window}
 
     def key(self, stage: str) -> str:
         """Lake and asset key of one of its stages."""

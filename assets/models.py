@@ -12,9 +12,9 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
+from assets.fits import fit_metadata, run_link, tracked_series, write_record, write_trials
 from assets.frame_type import table_metadata
 from assets.keys import asset_key, code_version
-from assets.markdown import plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.reuse import FITTED, VALIDATION, earlier_fit, go_on
 from assets.splits import stored_split
@@ -27,7 +27,6 @@ from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import find_model
 from nightfold.models.dataset import Dataset
 from nightfold.models.objective import Objective
-from nightfold.models.score import CONSTANT
 from nightfold.models.train import Trained, forecast_blocks, train_model
 from nightfold.schema import TIME, Column, Table
 from nightfold.spec import fingerprint
@@ -74,19 +73,21 @@ class TrainConfig(dg.Config):
 def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/<member>`, and return it with its code version; ``above`` are those of split and search."""
     settings = {"model": choice.model_dump(mode="json", exclude={"tuning"}), "seed": plan.experiment.seed}
-    settings |= {"refit": plan.experiment.split.refit}
+    settings |= plan.sampling
     refits = plan.experiment.ensemble.refits and member in plan.experiment.ensemble.chosen(plan.experiment.models)
     if refits:
         settings |= plan.experiment.ensemble.model_dump(mode="json", include={"oof", "oof_blocks", "oof_share"})
-    own_version = code_version("models", settings)
-    version = plan.version("models", settings, *above)
+    code = "models ensemble.out_of_fold splits" if refits else "models"
+    own_version = code_version(code, settings)
+    made_by = {"code": own_version, "settings": fingerprint(settings)}
+    version = plan.version(code, settings, *above)
     table = validation_table(plan.experiment.target.objective)
 
     @dg.asset(
         **plan.as_of_asset(member),
         deps=[asset_key(plan.key("splits")), *search_deps(plan, choice)],
         code_version=version,
-        kinds={choice.model, find_model(choice.model).family, "mlflow"},
+        kinds={choice.model, find_model(choice.model).family.replace(" ", "_"), "mlflow"},
         metadata={**table_metadata(table), **choice.spec.model_dump(mode="json")},
         description=f"`{choice.model}` fitted on what was known before each as-of, one model per horizon; the "
         "columns are those of its forecasts of the validation rows.",
@@ -96,7 +97,12 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
         config: TrainConfig,
         lake: dg.ResourceParam[Lake],
         tracking: dg.ResourceParam[Tracking],
+        reports: dg.ResourceParam[Path],
+        scratch: dg.ResourceParam[Path],
     ) -> dg.MaterializeResult[None]:
+        def shown(partition: AsOfPartition, bundle: Bundle, folder: Path) -> dict[str, Any]:
+            return fit_metadata(plan, member, partition, bundle, folder, reports)
+
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
             datasets = _promised(plan, lake, partition, samples)
@@ -104,15 +110,17 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
             tuned = {"spec": chosen.spec.fingerprint} if choice.tuning else {}
             wanted = fingerprint({"code": own_version, "datasets": datasets, **tuned})
             if not config.force and lake.version(plan.key(member), lake_partition(partition)) == wanted:
-                with TemporaryDirectory() as scratch:
-                    stored = lake.fetch_folder(plan.key(member), lake_partition(partition), Path(scratch))
-                    return wanted, _metadata(load_bundle(stored / "bundle")) | {"progress": "already fitted"}
+                with TemporaryDirectory() as local:
+                    stored = lake.fetch_folder(plan.key(member), lake_partition(partition), Path(local))
+                    known = shown(partition, load_bundle(stored / "bundle"), stored)
+                    return wanted, known | {"progress": "already fitted"}
             earlier = earlier_fit(plan, lake, member, choice, partition, own_version)
             if earlier is not None:
                 bundle = go_on(plan, lake, member, partition, earlier, samples, table, folder)
                 goes_on = {"fitted_as_of": earlier.as_of, "progress": f"as fitted {earlier.as_of}"}
-                return fingerprint({"goes on": earlier.version, "datasets": datasets}), _metadata(bundle) | goes_on
-            trained = _fit(plan, chosen, samples)
+                known = shown(partition, bundle, folder) | goes_on
+                return fingerprint({"goes on": earlier.version, "datasets": datasets}), known
+            trained = _fit(plan, chosen, samples, scratch / "fits")
             bundle = save_bundle(folder / "bundle", trained)
             forecasts = [_validation_frame(trained, samples)]
             if refits:
@@ -120,10 +128,15 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
             table.validate(table.conform(pl.concat(forecasts))).write_parquet(folder / VALIDATION)
             cost = {horizon: round(item.seconds, 3) for horizon, item in trained.items()}
             (folder / COST).write_text(json.dumps(cost))
-            (folder / FITTED).write_text(json.dumps({"as_of": partition.window.key, "code": own_version}))
-            run = tracking.log(plan.name, member, partition.window.key, partition.universe, wanted, bundle, folder)
+            (folder / FITTED).write_text(json.dumps({"as_of": partition.window.key, **made_by}))
+            write_record(folder, trained, samples)
+            if choice.tuning:
+                write_trials(plan, lake, member, partition, folder)
+            place = (plan.name, member, partition.window.key, partition.universe)
+            run = tracking.log(*place, wanted, bundle, folder, tracked_series(folder))
             fitted = {"cpu_seconds": round(sum(item.seconds for item in trained.values()), 2)}
-            return wanted, _metadata(bundle) | fitted | ({"mlflow_run": run} if run else {})
+            linked = {"mlflow_run": run_link(tracking, run)} if run else {}
+            return wanted, shown(partition, bundle, folder) | fitted | linked
 
         return plan.store(context, lake, member, make)
 
@@ -143,7 +156,7 @@ def _promised(plan: Plan, lake: Lake, partition: AsOfPartition, samples: Mapping
     return list(datasets.values())
 
 
-def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample]) -> dict[int, Trained]:
+def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample], scratch: Path) -> dict[int, Trained]:
     refit = plan.experiment.split.refit == "full"
 
     def fit(sample: Sample) -> Trained:
@@ -153,6 +166,7 @@ def _fit(plan: Plan, choice: ModelChoice, samples: Mapping[int, Sample]) -> dict
             **sample.windowed(choice.window),
             refit=refit,
             seed=plan.experiment.seed,
+            scratch=scratch,
         )
 
     with ThreadPoolExecutor(_FIT_THREADS) as pool:
@@ -187,7 +201,7 @@ def _block_frame(plan: Plan, choice: ModelChoice, trained: Trained, sample: Samp
         interval=plan.interval,
     )
     pairs = [(block.train, block.predicted) for block in blocks]
-    said = forecast_blocks(find_model(choice.model), trained.model.spec, rows, pairs, plan.experiment.seed)
+    said = forecast_blocks(find_model(choice.model), trained.model.refit_spec, rows, pairs, plan.experiment.seed)
     columns = sample.train.objective.columns
     return pl.concat(
         keys[block.predicted].with_columns(
@@ -197,25 +211,3 @@ def _block_frame(plan: Plan, choice: ModelChoice, trained: Trained, sample: Samp
         )
         for block, forecast in zip(blocks, said, strict=True)
     )
-
-
-def _metadata(bundle: Bundle) -> dict[str, Any]:
-    """Numbers to plot of the longest horizon, and the scores of all."""
-    metrics = bundle.manifest.metrics
-    table = pl.DataFrame([{"horizon": horizon, **scores} for horizon, scores in metrics.items()])
-    table = table.with_columns(pl.col("rows").cast(pl.Int64))
-    last, metric = metrics[max(metrics)], bundle.manifest.objective.metric
-    constant = CONSTANT[metric]
-    gain = {"direction_gain": last["direction_gain"]} if "direction_gain" in last else {}
-    return {
-        "dagster/row_count": table["rows"].sum(),
-        **plotted({metric: last[metric], constant: last[constant], **gain}),
-        "digest": bundle.digest[:16],
-        "validation": dg.MetadataValue.md(upright_table(table, "horizon")),
-        "progress": f"{spoken(metric)} {last[metric]:.4g} ({spoken(constant[len(metric) :])} {last[constant]:.4g})",
-    }
-
-
-def spoken(name: str) -> str:
-    """Turn a measure's name into words."""
-    return name.replace("_", " ").strip()

@@ -1,6 +1,7 @@
 """Out-of-sample predictions: each bar by the model in force as it opened, none by a later one."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from assets.experiment import Plan, in_force
 from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
 from assets.markdown import preview
-from assets.partitions import IN_ONE_RUN, DataPartition, as_of_to_data, data_partitions, selected_data
+from assets.partitions import IN_ONE_RUN, DataPartition, as_of_to_data, data_partitions, data_to_data, selected_data
 from nightfold.forecast import forecast, predictions_table
 from nightfold.interval import duration
 from nightfold.schema import KEY, Table
@@ -29,11 +30,14 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
     table = predictions_table(plan.key("predictions"), target.objective, target.horizons, members)
     version = plan.version("forecast", {"max_model_age": experiment.max_model_age}, ensemble_version)
 
+    lead = _lead(plan)
+    reading = data_to_data(plan.universe, lead) if lead else None
+
     @dg.asset(
         **plan.common("predictions", "predict"),
         deps=[
             dg.AssetDep(asset_key(plan.key("ensemble")), partition_mapping=as_of_to_data(plan.universe, experiment)),
-            *(asset_key(plan.data(name)) for name in plan.inputs),
+            *(dg.AssetDep(asset_key(plan.data(name)), partition_mapping=reading) for name in plan.inputs),
         ],
         partitions_def=data_partitions(plan.universe),
         backfill_policy=IN_ONE_RUN,
@@ -48,6 +52,11 @@ def predictions(plan: Plan, ensemble_version: str) -> tuple[dg.AssetsDefinition,
         return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain)))
 
     return asset, version
+
+
+def _lead(plan: Plan) -> timedelta:
+    """How far before a bar the window of its forecast begins."""
+    return (plan.window - 1) * duration(plan.interval)
 
 
 def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
@@ -68,8 +77,7 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
                 )
                 if symbol in plan.symbols
             ]
-            lead = (plan.window - 1) * duration(plan.interval)
-            span = ([symbol], max(window.start - lead, midnight(plan.universe.start)), window.end)
+            span = ([symbol], max(window.start - _lead(plan), midnight(plan.universe.start)), window.end)
             features = plan.read_features(lake, *span)
             volatility = lake.require(plan.data(plan.label_set.name), *span, [*KEY, "volatility"])
             rows = features.join(volatility, on=KEY, how="left", maintain_order="left")

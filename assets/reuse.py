@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from assets.experiment import Plan
+from assets.fits import copy_record
 from assets.partitions import AsOfPartition
 from nightfold.experiment import ModelChoice
 from nightfold.models.bundle import Bundle, load_bundle
@@ -32,7 +33,6 @@ class EarlierFit:
     """The as-of under which it was stored last."""
     as_of: str
     """The as-of at which it was fitted."""
-    code: str
     version: str
 
 
@@ -48,11 +48,16 @@ def earlier_fit(
             continue
         place = f"universe={partition.universe}/{as_of}"
         with TemporaryDirectory() as scratch:
-            card = lake.fetch_folder(plan.key(member), place, Path(scratch)) / FITTED
-            fitted = json.loads(card.read_text()) if card.exists() else {}
-        if fitted.get("code") == code:
-            return EarlierFit(as_of, version=str(lake.version(plan.key(member), place)), **fitted)
+            card = fit_card(lake.fetch_folder(plan.key(member), place, Path(scratch)))
+        if card.get("code") == code:
+            return EarlierFit(as_of, card["as_of"], str(lake.version(plan.key(member), place)))
     return None
+
+
+def fit_card(folder: Path) -> dict[str, str]:
+    """Read when and by which ``code`` and ``settings`` a stored model was fitted; one of an older version says less."""
+    card = folder / FITTED
+    return dict(json.loads(card.read_text())) if card.exists() else {}
 
 
 def go_on(
@@ -72,8 +77,9 @@ def go_on(
     """
     with TemporaryDirectory() as scratch:
         stored = lake.fetch_folder(plan.key(member), f"universe={partition.universe}/{earlier.stored}", Path(scratch))
-        for name in ("bundle", FITTED):
-            (shutil.copytree if (stored / name).is_dir() else shutil.copy)(stored / name, folder / name)
+        shutil.copytree(stored / "bundle", folder / "bundle")
+        shutil.copy(stored / FITTED, folder / FITTED)
+        copy_record(stored, folder)
         before = pl.read_parquet(stored / VALIDATION)
     bundle, came = load_bundle(folder / "bundle"), parse_moment(earlier.as_of, "as_of")
     frames = [_forecast(plan, bundle, sample, horizon, before, came) for horizon, sample in samples.items()]

@@ -12,7 +12,7 @@ import polars as pl
 from assets.experiment import Plan
 from assets.keys import asset_key
 from assets.markdown import markdown_table
-from assets.partitions import POOLED, AsOfPartition, data_to_as_of
+from assets.partitions import AsOfPartition, data_to_as_of
 from assets.pictures import show_picture
 from nightfold.errors import ConfigError
 from nightfold.labels.account import account_table
@@ -22,6 +22,9 @@ from nightfold.spec import fingerprint
 from nightfold.training import Sample
 from nightfold.window import parse_moment, window_of
 from resources.lake import Lake
+
+_CODE = "splits training target parts labels.account models.rows models.window models.dataset models.score"
+"""What decides which rows there are, and what is told of them."""
 
 
 class SplitConfig(dg.Config):
@@ -34,9 +37,7 @@ class SplitConfig(dg.Config):
 def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/splits`, and return it with its code version."""
     experiment = plan.experiment
-    settings = experiment.model_dump(mode="json", include={"split", "features", "target", "pooling"})
-    settings |= {"symbols": plan.symbols} if experiment.pooling == POOLED else {}
-    version = plan.version("splits training target", settings, *plan.input_versions)
+    version = plan.version(_CODE, plan.sampling, *plan.input_versions)
     mapping = data_to_as_of(plan.universe, experiment, plan.reach)
     upstream = [asset_key(plan.data(name)) for name in (*plan.inputs, *plan.relabels_from)]
 

@@ -32,6 +32,7 @@ from nightfold.window import parse_moment
 from resources.lake import Lake
 
 STAGE = "tuning"
+_CODE = "models tuning splits training target"
 TRIALS = "trials.parquet"
 
 _WORKERS = 2
@@ -48,21 +49,20 @@ class TuneConfig(dg.Config):
 def tuning(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/tuning`, and return it with its code version."""
     experiment = plan.experiment
-    settings = experiment.model_dump(
-        mode="json", include={"models", "split", "features", "target", "pooling", "seed", "retune"}
-    )
+    settings = experiment.model_dump(mode="json", include={"models", "seed", "retune"})
     settings["models"] = {member: settings["models"][member] for member in experiment.tuned}
-    settings |= {"symbols": plan.symbols, "horizon": experiment.strategy.horizon}
-    own_version = code_version("models tuning splits training", settings)
-    version = plan.version("models tuning splits training", settings, *plan.input_versions)
+    settings |= {**plan.sampling, "symbols": plan.symbols, "horizon": experiment.strategy.horizon}
+    own_version = code_version(_CODE, settings)
+    version = plan.version(_CODE, settings, *plan.input_versions)
     length = experiment.retrain if experiment.retune == "once" else experiment.retune
     mapping = data_to_as_of(plan.universe, experiment, plan.reach, length)
+    upstream = [*plan.inputs, *plan.relabels_from]
 
     @dg.asset(
         **plan.common(STAGE, "tune"),
         partitions_def=tuning_partitions(plan.universe, experiment),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[dg.AssetDep(asset_key(plan.data(name)), partition_mapping=mapping) for name in plan.inputs],
+        deps=[dg.AssetDep(asset_key(plan.data(name)), partition_mapping=mapping) for name in upstream],
         code_version=version,
         kinds={"optuna"},
         metadata=table_metadata(LEDGER),

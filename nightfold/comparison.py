@@ -43,7 +43,8 @@ class Comparison:
         A row a model and horizon: means over as-ofs of the scores that the task has, gain over the constant forecast
         with its standard error, CPU seconds of an as-of's fit (the ensemble's: of all its members).
     best
-        Per horizon the model of least loss, and whether its gain is beyond two standard errors.
+        Per horizon the model of least loss, and whether it is skilled: of classes whether its direction gain, else
+        whether its gain over the constant, is beyond two standard errors.
     correlations
         Per horizon how much forecasts move together: a row and a column a member.
     """
@@ -81,11 +82,16 @@ def compare(
     spent = [cost.get((model, horizon)) for model, horizon in table.select("model", "horizon").iter_rows()]
     models = table.with_columns(pl.Series("cpu_seconds", spent, pl.Float64)).drop("metric")
     known = [name for name in models.columns if models[name].null_count() < models.height or name == "loss_error"]
+    is_directed = pl.col("direction_gain").is_not_null()
     best = (
         models.sort("loss", nulls_last=True, maintain_order=True)
         .group_by("horizon", maintain_order=True)
         .first()
-        .select("horizon", "model", "loss", "loss_gain", skilled=pl.col("loss_gain") > 2 * pl.col("loss_error"))
+        .select(
+            *("horizon", "model", "loss", "loss_gain"),
+            skilled=pl.when(is_directed).then(_beyond_error("direction")).otherwise(_beyond_error("loss")),
+            is_directed=is_directed,
+        )
         .sort("horizon")
     )
     metric, constant = METRICS[objective.metric]
@@ -96,6 +102,10 @@ def compare(
         best,
         {h: _correlation(predictions, objective, h, members) for h in horizons},
     )
+
+
+def _beyond_error(name: str) -> pl.Expr:
+    return pl.col(f"{name}_gain") > 2 * pl.col(f"{name}_error")
 
 
 def as_markdown(comparison: Comparison, title: str, note: str = "") -> str:
@@ -117,7 +127,13 @@ def as_markdown(comparison: Comparison, title: str, note: str = "") -> str:
 
 def best_words(row: Mapping[str, Any]) -> str:
     """Say which model is best at a horizon, and whether that is skill."""
-    skill = "better than the constant by over two standard errors" if row["skilled"] else "no skill beyond the constant"
+    words = {
+        (True, True): "direction better than its base rate by over two standard errors",
+        (True, False): "no skill in direction; log loss mostly measures volatility",
+        (False, True): "better than the constant by over two standard errors",
+        (False, False): "no skill beyond the constant",
+    }
+    skill = words[row["is_directed"], bool(row["skilled"])]
     ahead = "1 bar" if row["horizon"] == 1 else f"{row['horizon']} bars"
     return f"- {ahead}: `{row['model']}`, {skill}."
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from nightfold.evaluation import Evaluation
 from nightfold.experiment import Experiment
-from nightfold.tearsheet.gates import evaluate_gates
+from nightfold.tearsheet.gates import MACRO_F1, evaluate_gates
 from nightfold.tearsheet.page import TearsheetInput
 from nightfold.tearsheet.summary import fold_returns
 
@@ -52,7 +52,7 @@ def tearsheet_input(
         baselines={"Buy and hold": result.holding},
         folds=folds,
         model_metrics=result.scores,
-        gates=gates,
+        gates=gates if experiment.target.objective.classes else [gate for gate in gates if gate.name != MACRO_F1],
         settings=settings,
         provenance=provenance,
         remarks=[_SPOT_ONLY_LONG] if experiment.limits.instrument == "spot" else [],
@@ -60,8 +60,8 @@ def tearsheet_input(
 
 
 def _traded_f1(scores: pl.DataFrame, horizon: int) -> tuple[float | None, float | None]:
-    """Macro F1 of the traded forecasts and its chance value, as means over windows by rows."""
-    traded = scores.filter((pl.col("model") == "ensemble") & (pl.col("horizon") == horizon))
+    """Macro F1 of the traded forecasts and its chance value, as means over windows by rows; none of values."""
+    traded = scores.filter((pl.col("model") == "ensemble") & (pl.col("horizon") == horizon)).drop_nulls("macro_f1")
     if traded.is_empty():
         return None, None
     by_rows = [(pl.col(name) * pl.col("rows")).sum() / pl.col("rows").sum() for name in ("macro_f1", "macro_f1_chance")]

@@ -55,8 +55,8 @@ class Target(Spec):
     """What rows count in training: average `uniqueness`, that times the return it was worth, or all `equal`. Labels
     of one length without barriers are equally unique."""
     stride: PositiveInt = 1
-    """Only every so many bars are learnt from and scored, where neighbours share most of their future; every bar is
-    forecast all the same."""
+    """Only every so many bars are learnt from and validated, where neighbours share most of their future; every bar
+    is forecast and traded all the same."""
 
     relabel: bool = False
     """Whether the rows of each as-of are labelled anew by the barriers in force then, where the label set searches

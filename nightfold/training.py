@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nightfold.errors import LakeError
+from nightfold.errors import ConfigError, LakeError
 from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
 from nightfold.models.dataset import Dataset
@@ -211,7 +211,7 @@ def sample(
         .sort("open_time", "symbol")
     )
     parts = as_of_parts(table["open_time"], table["label_end"], as_of, spec, interval).require("train", "validation")
-    later = _halve(table, parts, spec, interval).require("train", "validation")
+    later = _halve(table, parts, spec, interval)
     chosen = {
         "train": parts.train,
         "stopping": parts.validation[later.train],
@@ -233,9 +233,12 @@ def sample(
 
 
 def _effective(train: Dataset, target: Target, horizon: int) -> float:
-    """Sum of average uniqueness: stored for barriers, and of spans of one length the share of their bars."""
+    """Sum of average uniqueness: stored for barriers, and of spans of one length the share of their bars.
+
+    A stride takes neighbours away: so many times as unique are those that stay, and at most 1.
+    """
     if target.has_barriers and target.weighting == "uniqueness":
-        return float(train.weight.sum())
+        return float(np.minimum(train.weight * target.stride, 1.0).sum())
     return len(train) * min(1.0, target.stride / horizon)
 
 
@@ -248,7 +251,14 @@ def _halve(table: pl.DataFrame, parts: Parts, spec: SplitSpec, interval: str) ->
     rows = table[parts.validation]
     begins, ends, _ = spans(rows["open_time"], rows["label_end"])
     middle = int(begins[0] + begins[-1]) // 2
-    return cut(begins, ends, middle, NEVER, spec.purge * milliseconds(interval), 0)
+    halves = cut(begins, ends, middle, NEVER, spec.purge * milliseconds(interval), 0)
+    if not (len(halves.train) and len(halves.validation)):
+        raise ConfigError(
+            f"the split leaves {rows.height} rows for validation, {len(halves.train)} to stop fits by and "
+            f"{len(halves.validation)} to score them; give it a longer history, a larger share of `validation`, or a "
+            "shorter `purge`."
+        )
+    return halves
 
 
 def _span(table: pl.DataFrame, parts: dict[str, NDArray[np.int64]]) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from nightfold.errors import ConfigError
 from pipeline_defs.audit_command import app as audit_app
@@ -43,8 +44,8 @@ def run(
     with reported(), Workshop.open(OUT.print) as workshop:
         page = workshop.run_line(workshop.environment.experiment(experiment).name)
     OUT.print(f"\nDone in {time.monotonic() - started:.0f} s.")
-    OUT.print(f"Tearsheet: {page}")
-    OUT.print(f"Web UI:    {_ui_line()}")
+    OUT.print(f"Tearsheet: {escape(str(page))}")
+    OUT.print(f"Web UI:    {escape(_ui_line())}")
 
 
 @app.command()
@@ -160,7 +161,7 @@ def universe() -> None:
         OUT.print(f"source    {environment.source.slug}")
         OUT.print(f"symbols   {', '.join(settings.symbols)}")
         OUT.print(f"range     {settings.start} to {settings.end or 'now'}, intervals {', '.join(settings.intervals)}")
-        OUT.print(f"lake      {environment.lake.url}")
+        OUT.print(f"lake      {escape(environment.lake.url)}")
         for key in environment.lake.frame_keys():
             stored = environment.lake.partitions(key, settings.symbols)
             span = f"{stored[0].key} to {stored[-1].key}" if stored else "of symbols the universe no longer has"

@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,11 @@ _SQLITE = "sqlite:///"
 _IDENTITY = "nightfold.identity"
 _TIMEOUT_SECONDS = 3.0
 _PARAMS_A_BATCH = 100
+_METRICS_A_BATCH = 900
+_OWN_PAGES = "http://127.0.0.1:5000"
+
+Series = Mapping[str, Sequence[tuple[int, float]]]
+"""Curves by name: steps with their values."""
 
 
 class TrackingError(NightfoldError, ConnectionError):
@@ -41,7 +46,15 @@ class Tracking:
     address: str
 
     def log(
-        self, experiment: str, model: str, as_of: str, universe: str, fingerprint: str, bundle: Bundle, folder: Path
+        self,
+        experiment: str,
+        model: str,
+        as_of: str,
+        universe: str,
+        fingerprint: str,
+        bundle: Bundle,
+        folder: Path,
+        series: Series | None = None,
     ) -> str | None:
         """Record a stored model with its parameters, scores and files.
 
@@ -56,6 +69,8 @@ class Tracking:
             The fitted models.
         folder
             Files to keep with the run.
+        series
+            Curves to draw: some dozen points each, since each costs its row in the database.
 
         Returns
         -------
@@ -66,32 +81,48 @@ class Tracking:
         tags |= {"digest": bundle.digest, _IDENTITY: "/".join((model, as_of, universe, fingerprint))}
         try:
             with self._alone():
-                return self._record(experiment, tags, bundle.manifest, folder)
+                return self._record(experiment, tags, bundle.manifest, folder, series or {})
         except _failures() as error:
             LOG.warning("%s/%s as of %s is stored but not tracked: %s", experiment, model, as_of, error)
             return None
 
-    def _record(self, experiment: str, tags: Mapping[str, str], manifest: Manifest, folder: Path) -> str:
+    def page(self, run_id: str) -> str:
+        """Address of a run's page; of a database, where `command` shows it."""
+        served = self.address if self.address.startswith("http") else _OWN_PAGES
+        return f"{served.rstrip('/')}/#/runs/{run_id}"
+
+    @property
+    def command(self) -> str | None:
+        """What shows the runs of a database in a browser; None where a server does."""
+        if self.address.startswith("http"):
+            return None
+        return f"mlflow ui --backend-store-uri {_SQLITE}{self._database}" if self._database else None
+
+    def _record(
+        self, experiment: str, tags: Mapping[str, str], manifest: Manifest, folder: Path, series: Series
+    ) -> str:
         experiment_id = self._experiment(experiment)
         found = self._client.search_runs([experiment_id], f"tags.`{_IDENTITY}` = '{tags[_IDENTITY]}'", max_results=1)
         if found and found[0].info.status == "FINISHED":
             return str(found[0].info.run_id)
         name = f"{tags['model']} {tags['as_of']}"
         run = found[0] if found else self._client.create_run(experiment_id, tags=dict(tags), run_name=name)
-        self._write(run.info.run_id, manifest)
+        self._write(run.info.run_id, manifest, series)
         self._client.log_artifacts(run.info.run_id, str(folder))
         self._client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
-    def _write(self, run_id: str, manifest: Manifest) -> None:
+    def _write(self, run_id: str, manifest: Manifest, series: Series) -> None:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, 0) for name, value in _metrics(manifest).items()]
+        metrics += [Metric(name, value, now, step) for name, told in series.items() for step, value in told]
         params = [Param(name, str(value)) for name, value in _params(manifest).items()]
-        self._client.log_batch(run_id, metrics=metrics, params=params[:_PARAMS_A_BATCH])
-        for start in range(_PARAMS_A_BATCH, len(params), _PARAMS_A_BATCH):
-            self._client.log_batch(run_id, params=params[start : start + _PARAMS_A_BATCH])
+        batches = max(-(-len(metrics) // _METRICS_A_BATCH), -(-len(params) // _PARAMS_A_BATCH))
+        for number in range(batches):
+            some = metrics[number * _METRICS_A_BATCH :][:_METRICS_A_BATCH]
+            self._client.log_batch(run_id, some, params[number * _PARAMS_A_BATCH :][:_PARAMS_A_BATCH])
 
     def _experiment(self, name: str) -> str:
         known = self._client.get_experiment_by_name(name)

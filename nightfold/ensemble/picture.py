@@ -15,7 +15,7 @@ from nightfold.tearsheet.axis import Axis, day_number, linear_axis, time_axis
 Array = NDArray[np.float64]
 
 _SIDE, _NAMES, _FOOT = 62.0, 150.0, 66.0
-_BARS, _STEP = 640.0, 30.0
+_BARS, _STEP = 520.0, 30.0
 _WEIGHTS = (760.0, 300.0)
 _CALIBRATION = (440.0, 400.0)
 _LEGEND = 166.0

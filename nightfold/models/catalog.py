@@ -86,7 +86,7 @@ class ModelEntry:
 _CLASSES: tuple[Task, ...] = ("three_class", "binary")
 _VALUES: tuple[Task, ...] = ("regression", "quantile")
 _SMALL_TREES = {"rounds": 40, "learning_rate": 0.2, "min_data_in_leaf": 20, "early_stopping_rounds": 5}
-_SMALL_NETWORK = {"window": 4, "hidden": 8, "depth": 1, "epochs": 10, "batch": 50, "learning_rate": 0.02}
+_SMALL_NETWORK = {"window": 4, "hidden": 8, "depth": 1, "epochs": 6, "batch": 100, "learning_rate": 0.05}
 _SMALL_SERIES = {**_SMALL_NETWORK, "heads": 2}
 _NETWORK = Capabilities((*_CLASSES, *_VALUES), inputs="windows", early_stopping=True, extra="neural")
 _SERIES = replace(_NETWORK, tasks=_VALUES)

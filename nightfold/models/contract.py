@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -25,6 +25,11 @@ Probabilities = Prediction
 
 CARD = "model.json"
 """File beside what a family writes: spec, seed, features, objective, and digests of the other files."""
+
+Curves = Mapping[str, Mapping[int, float]]
+"""Proper score after some rounds or epochs, by their number, of the rows named: ``train``, ``stopping``."""
+Importance = Mapping[str, NDArray[np.float64]]
+"""How much each feature counts, 0 or more and in the order of the names, by one or several measures."""
 
 PROBABILITY_FLOOR = 1e-6
 """What a class is given that no training row showed: nothing is impossible, and log loss stays finite."""
@@ -83,6 +88,8 @@ class Model(ABC, Generic[S]):
         self.objective = Objective()
         self.shared: Shared | None = None
         """What fits on the very same rows share; set by a search, which fits many."""
+        self.scratch: Path | None = None
+        """Folder for checkpoints of families that have them; none: a fit that is broken off begins anew."""
         self._names: tuple[str, ...] | None = None
 
     @property
@@ -112,6 +119,21 @@ class Model(ABC, Generic[S]):
     def refit_spec(self) -> S:
         """The spec with what early stopping found, for a fit on all rows without a validation part."""
         return self.spec
+
+    @property
+    def curves(self) -> Curves:
+        """How the score went while it was fitted with early stopping; none otherwise, and none after `load`."""
+        return {}
+
+    def importance(self, features: Features) -> Importance:
+        """Tell which features forecasts hang on; nothing where a family cannot.
+
+        Parameters
+        ----------
+        features
+            What to explain, as `predict` takes it; some hundred rows are enough.
+        """
+        return {}
 
     def fit(self, train: Dataset, validation: Dataset | None = None) -> Self:
         """Learn from rows.

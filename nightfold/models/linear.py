@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from nightfold.models.contract import PROBABILITY_FLOOR, Model, ModelSpec, Prediction, softmax
-from nightfold.models.dataset import Dataset
+from nightfold.models.contract import PROBABILITY_FLOOR, Importance, Model, ModelSpec, Prediction, softmax
+from nightfold.models.dataset import Dataset, Features
 from nightfold.models.scaling import Scaling, one_thread
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class _Fit:
         design = Scaling(self.mean, self.scale).apply(features, reach)
         return np.asarray(np.einsum("nf,fk->nk", design, self.coefficients) + self.intercept)
 
+    @property
+    def importance(self) -> Importance:
+        """Absolute coefficient of each standardised feature, its mean over outputs."""
+        return {"coefficient": np.abs(self.coefficients).mean(axis=1)}
+
 
 class LogisticRegressionModel(Model[LogisticRegressionSpec]):
     """Linear log odds of three classes; forecasts in float64 NumPy alone."""
@@ -70,6 +75,10 @@ class LogisticRegressionModel(Model[LogisticRegressionSpec]):
         intercept = np.full(classes, slopes[-1].min() + np.log(PROBABILITY_FLOOR))
         coefficients[:, present], intercept[present] = slopes[:-1], slopes[-1]
         self._learnt = _Fit(scaling.mean, scaling.scale, coefficients, intercept)
+
+    def importance(self, features: Features) -> Importance:
+        """How much the log odds move with a standard deviation of each feature."""
+        return self._learnt.importance
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:
         return softmax(self._learnt.scores(features, self.spec.clip_deviations))
@@ -108,6 +117,10 @@ class RidgeModel(Model[RidgeSpec]):
             slopes = np.linalg.solve(curve, moved @ (train.label - center))
         intercept = np.array([center - middle @ slopes])
         self._learnt = _Fit(scaling.mean, scaling.scale, slopes[:, None], intercept)
+
+    def importance(self, features: Features) -> Importance:
+        """How much the mean moves with a standard deviation of each feature."""
+        return self._learnt.importance
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:
         return self._learnt.scores(features, self.spec.clip_deviations)

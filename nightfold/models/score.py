@@ -95,3 +95,19 @@ def score_beside_constant(prediction: Prediction, train: Dataset, validation: Da
     constant = np.tile(constant_forecast(train), (len(validation), 1))
     beside = score(objective, constant, validation.label)[objective.metric]
     return score(objective, prediction, validation.label) | {CONSTANT[objective.metric]: beside}
+
+
+def with_train_scores(
+    scores: dict[str, float | None], prediction: Prediction, train: Dataset
+) -> dict[str, float | None]:
+    """Put the score of forecasts of training rows, and their R2, right after that of rows that were not learnt from.
+
+    How far the two are apart is what the model knows by heart: `rmse` and `train_rmse`, `r2` and `train_r2`.
+    """
+    learnt = score(train.objective, prediction, train.label)
+    told: dict[str, float | None] = {}
+    for name, value in scores.items():
+        told[name] = value
+        if name in {train.objective.metric, "r2"}:
+            told[f"train_{name}"] = learnt[name]
+    return told

@@ -4,11 +4,16 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nightfold.errors import ConfigError
 from nightfold.models.catalog import ModelEntry
 from nightfold.models.contract import (
+    Curves,
+    Importance,
     Model,
     ModelSpec,
     Prediction,
@@ -18,9 +23,12 @@ from nightfold.models.contract import (
     require_task,
 )
 from nightfold.models.dataset import Dataset
-from nightfold.models.score import score_beside_constant
+from nightfold.models.score import score_beside_constant, with_train_scores
 from nightfold.spec import fingerprint
 from nightfold.splits.purge import Rows
+
+_TRAIN_ROWS_SCORED = 5_000
+_ROWS_EXPLAINED = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +49,7 @@ class Trained:
         CPU time of the fits and of the forecast between them, in this thread.
     metrics
         Scores on the validation rows of the model that had not seen them, each row counting the same, with that of
-        the constant forecast of the training rows.
+        the constant forecast of the training rows, and of its forecasts of training rows (some thousand of them).
     validation_prediction
         That model's forecasts of the validation rows, corrected.
     correction
@@ -49,6 +57,10 @@ class Trained:
         how much of the training weight it has; see `nightfold.models.contract.corrected`. Empty for values.
     dataset
         Sixteen hex digits of the rows it was given.
+    curves
+        How the fit of the scored model went.
+    importance
+        What the model in force looks at, on some hundred validation rows.
     """
 
     name: str
@@ -60,6 +72,8 @@ class Trained:
     validation_prediction: Prediction
     correction: tuple[float, ...]
     dataset: str
+    curves: Curves
+    importance: Importance
 
 
 def train_model(
@@ -71,6 +85,7 @@ def train_model(
     stopping: Dataset | None = None,
     refit: bool = True,
     seed: int = 0,
+    scratch: Path | None = None,
 ) -> Trained:
     """Train one family on one split.
 
@@ -88,6 +103,8 @@ def train_model(
         validation part is long.
     seed
         Start of every random choice; the same seed and rows give the same model.
+    scratch
+        Folder for checkpoints: a fit that was broken off goes on from there, where the family can, and ends the same.
 
     Raises
     ------
@@ -99,22 +116,31 @@ def train_model(
     if not isinstance(spec, entry.spec):
         raise ConfigError(f"`spec` is a {type(spec).__name__}; model `{entry.name}` takes a {entry.spec.__name__}.")
     require_task(entry.name, entry.capabilities, train.objective.task)
+
+    def new(wanted: ModelSpec) -> Model[Any]:
+        model = entry.model(wanted, seed)
+        model.scratch = scratch
+        return model
+
     started = time.thread_time()
-    scored = entry.model(spec, seed).fit(train, validation if stopping is None else stopping)
+    scored = new(spec).fit(train, validation if stopping is None else stopping)
     prediction = corrected(scored.predict(validation.features), _correction(train))
     parts = [train, validation] if stopping is None else [train, stopping, validation]
     rows = reduce(Dataset.join, parts) if refit else train
-    model = entry.model(scored.refit_spec, seed).fit(rows) if refit else scored
+    model = new(scored.refit_spec).fit(rows) if refit else scored
+    seconds = time.thread_time() - started
     return Trained(
         name=entry.name,
         model=model,
         spec=spec,
         rounds=scored.rounds,
-        seconds=time.thread_time() - started,
-        metrics=score_beside_constant(prediction, train, validation),
+        seconds=seconds,
+        metrics=_scores(scored, prediction, train, validation),
         validation_prediction=prediction,
         correction=_correction(rows),
         dataset=fingerprint([part.fingerprint for part in parts]),
+        curves=scored.curves,
+        importance=model.importance(_spread(validation, _ROWS_EXPLAINED).features),
     )
 
 
@@ -136,6 +162,17 @@ def forecast_blocks(
         learnt = rows.take(train)
         fitted = entry.model(spec, seed).fit(learnt)
         yield corrected(fitted.predict(rows.take(predicted).features), _correction(learnt))
+
+
+def _scores(scored: Model[Any], prediction: Prediction, train: Dataset, validation: Dataset) -> dict[str, float | None]:
+    learnt = _spread(train, _TRAIN_ROWS_SCORED)
+    by_heart = corrected(scored.predict(learnt.features), _correction(train))
+    return with_train_scores(score_beside_constant(prediction, train, validation), by_heart, learnt)
+
+
+def _spread(rows: Dataset, most: int) -> Dataset:
+    """Return so many rows at most, evenly spread over all: the same whatever the seed."""
+    return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
 
 
 def _correction(rows: Dataset) -> tuple[float, ...]:

@@ -13,6 +13,9 @@ from nightfold.tearsheet import measures
 Unit = Literal["ratio", "score", "percent", "count"]
 
 
+MACRO_F1 = "Macro F1"
+
+
 class Gates(Spec):
     """Thresholds of the verdict; all are judged after costs and on out-of-sample days."""
 
@@ -118,7 +121,7 @@ def evaluate_gates(
             relation="at least",
             unit="percent",
         ),
-        _judge("Macro F1", macro_f1, gates.min_macro_f1, _chance_note(chance_f1), unit="score"),
+        _judge(MACRO_F1, macro_f1, gates.min_macro_f1, _chance_note(chance_f1), unit="score"),
     ]
 
 

@@ -159,7 +159,7 @@ def by_symbol(trades: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_model(model_metrics: pl.DataFrame) -> pl.DataFrame:
-    """Forecast scores of each model and horizon, as means over as-of windows.
+    """Forecast scores of each model and horizon, as means over as-of windows; models of single symbols are averaged.
 
     Returns
     -------
@@ -171,7 +171,9 @@ def by_model(model_metrics: pl.DataFrame) -> pl.DataFrame:
     scores = ("loss", "constant_loss", "macro_f1", "macro_f1_chance", "direction_gain", "r2", "sign_accuracy")
     gain, direction = pl.col("constant_loss") - pl.col("loss"), pl.col("direction_gain")
     return (
-        model_metrics.group_by("model", "horizon", maintain_order=True)
+        model_metrics.group_by("as_of", "model", "horizon", maintain_order=True)
+        .agg(pl.col("metric").first(), pl.col(scores).mean())
+        .group_by("model", "horizon", maintain_order=True)
         .agg(
             pl.len().alias("windows"),
             pl.col("metric").first(),

@@ -13,12 +13,14 @@ from nightfold.tuning.trial import Trial
 BEST_CONFIG = "best_config.json"
 
 _CLASSES = {"log_loss": -1, "brier_score": -1, "macro_f1": 1, "accuracy": 1, "direction_gain": 1}
+_VALUES = {"rmse": -1, "mae": -1, "r2": 1}
 METRICS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "three_class": _CLASSES,
         "binary": _CLASSES,
-        "regression": {"rmse": -1, "mae": -1, "r2": 1},
+        "regression": _VALUES,
         "quantile": {"pinball": -1},
+        "next_bar": _VALUES | {"confidence_log_loss": -1, "confidence_brier": -1, "confidence_gain": 1},
     }
 )
 """What a configuration may be chosen by, per task: 1 where more is better, -1 where less is."""

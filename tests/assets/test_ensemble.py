@@ -4,6 +4,7 @@ import json
 
 import polars as pl
 import pytest
+import yaml
 
 BLENDS = {
     "averaged": {"method": "mean"},
@@ -62,7 +63,40 @@ def test_more_blocks_reach_further_back_and_are_out_of_sample(made) -> None:
 def test_an_ensemble_of_the_past_changes_with_an_earlier_as_of(made, tmp_path) -> None:
     first, *_, last = as_ofs(made, "weighed")
     stored = json.loads(read(made, "weighed", "ensemble", last, "ensemble.json"))
-    rows = sum(forecasts(made, "weighed", as_of).height for as_of in as_ofs(made, "weighed"))
-    assert rows > forecasts(made, "weighed", last).height
+    judged = json.loads(read(made, "weighed", "ensemble", last, "judgement.json"))["5"]["scores"]
+    assert judged[0]["rows"] > forecasts(made, "weighed", last).height  # the later half alone is more than its own rows
     alone = json.loads(read(made, "weighed", "ensemble", first, "ensemble.json"))
     assert alone["ensembles"]["5"]["blender"] != stored["ensembles"]["5"]["blender"]
+
+
+def test_the_past_counts_only_as_far_as_the_same_was_learnt(deploy) -> None:
+    past = {"ensemble": {"method": "mean", "oof": "past"}}
+    place = deploy(experiments={"turned": past})
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research"):
+            workshop.backfill(layer)
+        workshop.backfill("train", "2024-02-12", "2024-02-12")
+    target = {"kind": "direction", "horizons": [5]}
+    path = place.configs / "experiments/turned.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "target": target}))
+    with place.workshop() as workshop:
+        workshop.backfill("train", "2024-02-19", "2024-02-19")
+    made = json.loads(read(place, "turned", "ensemble", "2024-02-19", "ensemble.json"))
+    moved = forecasts(place, "turned", "2024-02-19").filter(pl.col("label") != 0).height
+    assert made["ensembles"]["5"]["calibrator"]["rows"] == moved
+
+
+def test_rows_that_all_went_up_are_named_with_their_as_of_and_the_way_out(deploy, nightfold) -> None:
+    place = deploy(experiments={"rising": {}})
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research"):
+            workshop.backfill(layer)
+    late = pl.col("open_time") >= pl.datetime(2024, 2, 7, time_zone="UTC")
+    for path in (place.lake / "labels").rglob("2024-02-01.parquet"):
+        risen = pl.when(late).then(pl.lit(1, pl.Int8)).otherwise("label_5").alias("label_5")
+        pl.read_parquet(path).with_columns(risen).write_parquet(path)
+    code, said = nightfold(place, "backfill", "--layer", "train")
+    assert code == 1
+    words = " ".join(said.split())
+    assert "`rising/ensemble` of pooled as of 2024-02-12 cannot be fitted 5 bars ahead: " in words
+    assert "calibration needs rows of both directions. Give the split a longer history" in words

@@ -8,7 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from nightfold.models.bundle import load_bundle
-from nightfold.record.table import CURVES, IMPORTANCE
+from nightfold.record.table import CURVES, FOLDS, IMPORTANCE
+from nightfold.window import parse_moment
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -51,6 +52,9 @@ def test_curves_and_importance_lie_beside_the_bundle_and_stay_with_a_model_that_
     for as_of, folder in stored.items():
         curves = CURVES.validate(pl.read_parquet(folder / "curves.parquet"))
         importance = IMPORTANCE.validate(pl.read_parquet(folder / "importance.parquet"))
+        folds = FOLDS.validate(pl.read_parquet(folder / "folds.parquet"))
+        assert folds["part"].to_list() == ["train", "stopping", "validation"]
+        assert folds["last"].max() < parse_moment(fitted[as_of], "as_of")
         assert set(curves["part"]) == {"train", "stopping"}
         assert set(importance["measure"]) == {"gain", "contribution"}
         assert curves.equals(pl.read_parquet(stored[fitted[as_of]] / "curves.parquet"))

@@ -66,6 +66,7 @@ def test_one_search_is_made_before_the_first_as_of_and_every_model_after_it_has_
         folder = tmp_path / as_of
         stored = lake.fetch_folder(plan.key("lightgbm"), f"universe=pooled/{as_of}", folder)
         assert load_bundle(stored / "bundle").manifest.spec == config["config"]
+        assert pl.read_parquet(stored / TRIALS).equals(stored_ledger(plan, lake, PLACE))
 
 
 def test_every_trial_is_in_the_ledger_with_returns_of_days_before_the_as_of(made: Any) -> None:

@@ -55,6 +55,18 @@ def test_the_best_model_of_each_horizon_is_named_with_its_skill(found) -> None:
     assert best[0]["loss_gain"] == pytest.approx(1 - 0.902)
 
 
+def test_of_classes_skill_is_skill_in_direction() -> None:
+    classed = scores().with_columns(
+        metric=pl.lit("log_loss"), direction_gain=pl.lit(0.01) - 0.02 * (pl.col("horizon") == 20)
+    )
+    said = {
+        f"{model}_{side}_{h}": SAID for model in ("a", "b<") for side in ("p_down", "p_flat", "p_up") for h in (5, 20)
+    }
+    text = as_markdown(compare(classed, pl.DataFrame(said), Objective(), [5, 20], ["a", "b<"], {}), "Models")
+    assert "- 5 bars: `ensemble`, direction better than its base rate" in text
+    assert "- 20 bars: `a`, no skill in direction; log loss mostly measures volatility." in text
+
+
 def test_an_ensemble_costs_what_its_members_cost(found) -> None:
     costs = {(row["model"], row["horizon"]): row["cpu_seconds"] for row in found.models.rows(named=True)}
     assert (costs["ensemble", 5], costs["a", 5], costs["a", 20]) == (5.0, 2.0, None)

@@ -10,6 +10,7 @@ from nightfold.errors import ConfigError
 from nightfold.evaluation import SCORES, BacktestRange, evaluate, scale_costs
 from nightfold.experiment import Experiment
 from nightfold.labels.table import LabelSet
+from nightfold.report import tearsheet_input
 from nightfold.schema import TIME
 
 START = datetime(2024, 3, 4, tzinfo=UTC)
@@ -150,3 +151,43 @@ def test_run_choices_name_themselves_and_the_usual_ones_are_full():
     assert BacktestRange().id == "full"
     assert len(BacktestRange(cost_scale=2.0).id) == 16
     assert BacktestRange(start="2024-03").id != BacktestRange(start="2024-04").id
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "columns", "loss"),
+    [
+        ({"kind": "return"}, {"mean": 0.01}, {"forward_log_return": 0.004, "forward_end": START}, 0.006),
+        (
+            {"kind": "return", "task": "quantile"},
+            {"q05": 0.0, "q50": 0.01, "q95": 0.02},
+            {"forward_log_return": 0.01, "forward_end": START},
+            (0.05 * 0.01 + 0.05 * 0.01) / 3,
+        ),
+        (
+            {"kind": "up"},
+            {"p_no": 0.1, "p_yes": 0.9},
+            {"forward_log_return": 0.004, "forward_end": START},
+            -np.log(0.9),
+        ),
+    ],
+)
+def test_forecasts_without_barriers_are_traded_by_their_move_and_scored_by_their_task(target, said, columns, loss):
+    settings = {"target": {"horizons": [HORIZON], **target}, "models": {"lightgbm": None}}
+    made = experiment(**settings)
+    rows = bars().select("symbol", "open_time")
+    spoken = rows.with_columns(
+        *(pl.lit(value).alias(f"{who}{name}_{HORIZON}") for name, value in said.items() for who in ("", "lightgbm_")),
+        pl.lit(START).cast(TIME).alias("as_of"),
+        pl.lit(0.001).alias("volatility"),
+    )
+    known = rows.with_columns(pl.lit(value).alias(f"{name}_{HORIZON}") for name, value in columns.items())
+    width = len(made.target.objective.columns)
+    constants = {key: [1 / width] * width for key in SHARES}
+    result = evaluate(made, LabelSet(horizons=[HORIZON]), bars(), spoken, known, constants, BacktestRange())
+    assert result.fills["quantity"][0] > 0
+    assert result.scores["metric"].to_list() == [made.target.objective.metric] * 2
+    assert result.scores["loss"].to_list() == pytest.approx([loss, loss])
+    page = tearsheet_input(
+        made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
+    )
+    assert ("Macro F1" in {gate.name for gate in page.gates}) == bool(made.target.objective.classes)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nightfold.errors import ConfigError
 from nightfold.parts import scaled_parts, scaled_rows
 from nightfold.schema import TIME
 from nightfold.splits.as_of import SplitSpec
@@ -111,3 +112,21 @@ def test_rows_without_a_whole_window_are_left_out_for_all_members(taken) -> None
     assert windows.batch([place])[0, :, 0].tolist() == pytest.approx(expected.to_list())
     assert windowed.effective_rows == pytest.approx(len(windowed.train) / 2)
     assert windowed.fingerprint != taken.fingerprint
+
+
+def test_rows_that_a_stride_leaves_are_worth_as_many_as_do_not_overlap() -> None:
+    """Labels of four bars, one begun each bar: every one is a quarter its own, and every fourth stands alone."""
+    labelled = rows().with_columns(
+        label_2=pl.int_range(pl.len()) % 3 - 1, label_end_2=pl.col("open_time") + 5 * HOUR, uniqueness_2=0.25
+    )
+    split = SplitSpec(train_days=25, purge=2, embargo=3)
+    for stride, worth in ((1, 0.25), (2, 0.5), (4, 1.0), (8, 1.0)):
+        target = Target(horizons=[2], stride=stride)
+        made = sample(labelled, NAMES, target, 2, START + 600 * HOUR, split, "1h", 0)
+        assert made.effective_rows == pytest.approx(worth * len(made.train))
+
+
+def test_a_validation_part_too_short_for_two_halves_is_refused_in_its_own_words() -> None:
+    split = SplitSpec(train_days=25, purge=20, embargo=0, train=0.95, validation=0.05)
+    with pytest.raises(ConfigError, match="leaves 27 rows for validation, 0 to stop fits by and 14 to score them"):
+        sample(rows(), NAMES, TARGET, 2, START + 600 * HOUR, split, "1h", 0)

@@ -1,6 +1,6 @@
 """Gradient boosted trees by LightGBM, on top of the constant forecast."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from nightfold.models.boosting.model import TRAIN_EVERY, BoostingModel
 from nightfold.models.boosting.start import Start, best_round, is_splittable
-from nightfold.models.contract import Model, ModelSpec, Prediction
+from nightfold.models.contract import ModelSpec, Prediction
 from nightfold.models.dataset import Dataset
 from nightfold.models.shared import Shared
 
@@ -44,7 +45,7 @@ class LightGBMSpec(ModelSpec):
     """Rounds without a lower validation score after which boosting stops."""
 
 
-class LightGBMModel(Model[LightGBMSpec]):
+class LightGBMModel(BoostingModel[LightGBMSpec]):
     """Scores start at the constant forecast and each tree adds to them, so no tree at all is a legal result.
 
     Quantiles have a booster each, grown in step: the round kept is the one with the lowest pinball loss over all.
@@ -58,14 +59,16 @@ class LightGBMModel(Model[LightGBMSpec]):
         """Rounds kept: those with the lowest validation score, 0 where none beat the constant forecast."""
         return self._rounds
 
-    @property
-    def refit_spec(self) -> LightGBMSpec:
-        """The spec with the rounds that early stopping found."""
-        return self.spec.model_copy(update={"rounds": self.rounds})
+    def _shap_values(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        told = [booster.predict(features, pred_contrib=True, num_threads=1) for booster in self._boosters]
+        return np.column_stack(told)
+
+    def _importance_learnt(self) -> dict[str, NDArray[np.float64]]:
+        return {"gain": np.sum([booster.feature_importance("gain") for booster in self._boosters], axis=0)}
 
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
         self._start = Start.of(train)
-        self._rounds = 0
+        self._rounds, self._losses = 0, {}
         self._boosters: list[lightgbm.Booster] = []
         if is_splittable(train, self.spec.rounds, self.spec.min_data_in_leaf):
             self._rounds, self._boosters = _boost(self, self._start, train, validation)
@@ -109,15 +112,21 @@ def _boost(
     spec, boosters = model.spec, _boosters(model, start, train, validation)
     sizes = [[0] * len(boosters)]
 
-    def losses() -> Iterator[float]:
-        for _ in range(spec.rounds):
+    def grow() -> Iterator[int]:
+        for number in range(1, spec.rounds + 1):
             for booster in boosters:
                 booster.update()
             sizes.append([booster.current_iteration() for booster in boosters])
-            yield 0.0 if validation is None else float(np.mean([booster.eval_valid()[0][2] for booster in boosters]))
+            yield number
+
+    def losses() -> Iterator[float]:
+        for number in grow():
+            if number % TRAIN_EVERY == 1:
+                model.note("train", number, _mean(booster.eval_train() for booster in boosters))
+            yield model.note("stopping", number, _mean(booster.eval_valid() for booster in boosters))
 
     if validation is None:
-        kept = len(list(losses()))
+        kept = len(list(grow()))
     else:
         kept = best_round(losses(), start.loss(validation), spec.early_stopping_rounds)
     if not kept:
@@ -145,6 +154,10 @@ def _boosters(
             booster.add_valid(checks, "validation")
         boosters.append(booster)
     return boosters
+
+
+def _mean(told: Iterable[Any]) -> float:
+    return float(np.mean([metrics[0][2] for metrics in told]))
 
 
 def _losses(start: Start) -> list[tuple[dict[str, Any], NDArray[np.float64]]]:

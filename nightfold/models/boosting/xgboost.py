@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from nightfold.models.boosting.model import TRAIN_EVERY, BoostingModel
 from nightfold.models.boosting.start import Start, best_round, is_splittable
-from nightfold.models.contract import Model, ModelSpec, Prediction
+from nightfold.models.contract import ModelSpec, Prediction
 from nightfold.models.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class XGBoostSpec(ModelSpec):
     """Rounds without a lower validation score after which boosting stops."""
 
 
-class XGBoostModel(Model[XGBoostSpec]):
+class XGBoostModel(BoostingModel[XGBoostSpec]):
     """Scores start at the constant forecast and each tree adds to them; one booster forecasts all quantiles."""
 
     spec_type = XGBoostSpec
@@ -55,15 +56,24 @@ class XGBoostModel(Model[XGBoostSpec]):
         """Rounds kept: those with the lowest validation score, 0 where none beat the constant forecast."""
         return self._booster.num_boosted_rounds() if self._booster else 0
 
-    @property
-    def refit_spec(self) -> XGBoostSpec:
-        """The spec with the rounds that early stopping found."""
-        return self.spec.model_copy(update={"rounds": self.rounds})
+    def _shap_values(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        import xgboost
+
+        booster: Any = self._booster
+        none = np.zeros((len(features), len(self._start.scores)), dtype=np.float32)
+        rows = xgboost.DMatrix(features, base_margin=none, feature_names=list(self.names), nthread=1)
+        return np.asarray(booster.predict(rows, pred_contribs=True), dtype=np.float64)
+
+    def _importance_learnt(self) -> dict[str, NDArray[np.float64]]:
+        booster: Any = self._booster
+        told = booster.get_score(importance_type="total_gain")
+        return {"gain": np.array([told.get(name, 0.0) for name in self.names])}
 
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
         self._start = Start.of(train)
         can_split = is_splittable(train, self.spec.rounds, self.spec.min_data_in_leaf)
-        self._booster = _boost(self.spec, self.seed, self._start, train, validation) if can_split else None
+        self._losses = {}
+        self._booster = _boost(self, self._start, train, validation) if can_split else None
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:
         scores = self._start.tile(len(features))
@@ -96,25 +106,34 @@ def xgboost_space(trial: "Trial") -> XGBoostSpec:
     )
 
 
-def _boost(
-    spec: XGBoostSpec, seed: int, start: Start, train: Dataset, validation: Dataset | None
-) -> "xgboost.Booster | None":
+def _boost(model: XGBoostModel, start: Start, train: Dataset, validation: Dataset | None) -> "xgboost.Booster | None":
     import xgboost
 
+    spec = model.spec
     rows = _binned(train, start, spec)
     later = None if validation is None else _binned(validation, start, spec, rows)
-    booster = xgboost.Booster(_parameters(spec, seed, start), [rows] if later is None else [rows, later])
+    booster = xgboost.Booster(_parameters(spec, model.seed, start), [rows] if later is None else [rows, later])
 
-    def losses() -> Iterator[float]:
+    def grow() -> Iterator[int]:
         for number in range(spec.rounds):
             booster.update(rows, number)
-            yield 0.0 if later is None else float(booster.eval(later, "validation", number).rsplit(":", 1)[1])
+            yield number + 1
 
-    if validation is None:
-        kept = len(list(losses()))
+    def losses(later: "xgboost.DMatrix") -> Iterator[float]:
+        for number in grow():
+            if number % TRAIN_EVERY == 1:
+                model.note("train", number, _loss(booster, rows))
+            yield model.note("stopping", number, _loss(booster, later))
+
+    if validation is None or later is None:
+        kept = len(list(grow()))
     else:
-        kept = best_round(losses(), start.loss(validation), spec.early_stopping_rounds)
+        kept = best_round(losses(later), start.loss(validation), spec.early_stopping_rounds)
     return _booster(bytes(booster[:kept].save_raw("ubj"))) if kept else None
+
+
+def _loss(booster: "xgboost.Booster", rows: "xgboost.DMatrix") -> float:
+    return float(booster.eval(rows).rsplit(":", 1)[1])
 
 
 def _booster(trees: bytes) -> "xgboost.Booster":

@@ -20,6 +20,6 @@ def require_neural(user: str, *libraries: str) -> None:
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
         raise MissingExtraError(
-            f"{user} needs {' and '.join(missing)}, which is not installed; take the extra `neural`: "
-            "pip install 'nightfold[neural]'."
+            f"{user} needs {' and '.join(missing)}, not installed here; take the extra `neural`: "
+            "`make neural`, or pip install 'nightfold[neural]'."
         )

@@ -1,5 +1,6 @@
 """What a network aims at in each task: numbers on top of the constant forecast, and the loss that moves them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -77,6 +78,10 @@ class Goal:
             change = self.start[0] + self.unit * outputs[:, 0]
             return np.column_stack([change, 1 / (1 + np.exp(-(self.start[1] + outputs[:, 1])))])
         return np.asarray(np.sort(self.start + self.unit * outputs, axis=1))
+
+    def score(self, loss: float, unit: float) -> float:
+        """Turn a mean loss, of labels in such units, into the proper score of the task."""
+        return unit * (math.sqrt(loss) if self.objective.metric == "rmse" else loss)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what `restored` takes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nightfold.models.contract import Model, ModelError, Prediction
+from nightfold.models.contract import Curves, Model, ModelError, Prediction
 from nightfold.models.dataset import Dataset
 from nightfold.models.neural.epoch import Epoch
 from nightfold.models.neural.extra import require_neural
@@ -41,8 +41,6 @@ class NeuralModel(Model[S]):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "torch")
-    scratch: Path | None = None
-    """Folder for checkpoints; none: a fit that is broken off begins anew. A fit that ends leaves nothing there."""
     progress: Callable[[Epoch], None] | None = None
     """Told of each epoch, beside the log."""
 
@@ -65,6 +63,15 @@ class NeuralModel(Model[S]):
     def history(self) -> tuple[Epoch, ...]:
         """Every epoch of the fit, also those after the best; none after `load`."""
         return self._history
+
+    @property
+    def curves(self) -> Curves:
+        """Scores by epoch; those of ``train`` as weights move, and not for the next bar, whose loss is another."""
+        stopping = {e.number: self._goal.score(e.score, 1.0) for e in self._history if e.score is not None}
+        if not stopping or self.objective.task == "next_bar":
+            return {"stopping": stopping} if stopping else {}
+        train = {epoch.number: self._goal.score(epoch.loss, self._goal.unit) for epoch in self._history}
+        return {"train": train, "stopping": stopping}
 
     @property
     def device(self) -> str:

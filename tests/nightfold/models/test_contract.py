@@ -8,7 +8,11 @@ from nightfold.models.catalog import MODELS, ModelEntry
 from nightfold.models.checks import CHECKS, Check
 from nightfold.models.objective import Task
 
-KINDS = [(entry, task) for entry in MODELS.values() for task in entry.capabilities.tasks]
+KINDS = [
+    pytest.param(entry, task, marks=pytest.mark.xdist_group(entry.name))  # what its checks share is fitted once
+    for entry in MODELS.values()
+    for task in entry.capabilities.tasks
+]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)

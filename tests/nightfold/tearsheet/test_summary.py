@@ -116,3 +116,21 @@ def test_scores_are_means_over_windows_with_the_error_of_their_direction() -> No
     assert long["loss_error"] == pytest.approx(0.1)  # gains .1 and -.1 of two windows
     assert long["macro_f1"] == pytest.approx(0.4)
     assert long["direction_error"] == pytest.approx(0.01)
+
+
+def test_symbols_with_models_of_their_own_are_one_window() -> None:
+    """They move together: as windows of their own, two of them would seem to halve the error."""
+    score = {"model": "a", "horizon": 5, "metric": "rmse", "constant_loss": 1.0, "macro_f1": None}
+    score |= dict.fromkeys(("macro_f1_chance", "direction_gain", "r2", "sign_accuracy"))
+    losses = {date(2024, 1, 1): (0.8, 1.0), date(2024, 1, 8): (1.0, 1.4)}
+    metrics = pl.DataFrame(
+        [
+            {"as_of": as_of, "universe": universe, "loss": loss, **score}
+            for as_of, pair in losses.items()
+            for universe, loss in zip("XY", pair, strict=True)
+        ]
+    )
+    found = by_model(metrics).row(0, named=True)
+    assert found["windows"] == 2
+    assert (found["loss"], found["loss_gain"]) == (pytest.approx(1.05), pytest.approx(-0.05))
+    assert found["loss_error"] == pytest.approx(0.15)  # mean gains .1 and -.2
