@@ -13,7 +13,7 @@ def _on_the_clock(bars: Segment, function: np.ufunc, start: int, length: int) ->
     step = int(bars.time[1] - bars.time[0]) if len(bars.time) > 1 else length
     around = length // step if length % step == 0 else len(bars.time)
     angle = 2 * np.pi * ((bars.time[:around] - start) % length) / length
-    return np.resize(function(angle), len(bars.time))
+    return np.tile(function(angle), len(bars.time) // around + 1)[: len(bars.time)]
 
 
 def hour_sin(bars: Segment) -> Array:

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from nightfold.features.lazy import pattern, rolling
+from nightfold.features.lazy import formula, pattern, rolling
 from nightfold.features.segment import Array, Segment
 
 
 def price_in_range(bars: Segment) -> Array:
     """Where the close stands in its bar: 0 at the low, 1 at the high."""
-    return (bars.close - bars.low) / bars.range
+    return formula.place(bars.close, bars.low, bars.high, 1.0)
 
 
 def body_in_range(bars: Segment) -> Array:
     """Body over range, -1 to 1."""
-    return (bars.close - bars.open) / bars.range
+    return formula.distance(bars.close, bars.open, bars.range, 1.0)
 
 
 def upper_wick(bars: Segment) -> Array:
@@ -34,7 +34,7 @@ def wick_balance(bars: Segment, window: int) -> Array:
 
 def gap(bars: Segment) -> Array:
     """Log of the open over the close before."""
-    return np.log(bars.open / bars.previous_close)
+    return bars.gap
 
 
 def bar_range(bars: Segment) -> Array:

@@ -97,28 +97,30 @@ def in_order(bars: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.uint32] | Non
 
 
 def _is_sorted(bars: pl.DataFrame) -> bool:
-    step, follows = _steps(bars)
-    symbols = bars["symbol"].filter(~follows)
-    return bool((step > 0)[follows].all() and (symbols.head(-1) < symbols.tail(-1)).all())
+    time, same = _times(bars), _is_of_same_symbol(bars)
+    borders = np.flatnonzero(~same)
+    ascending = bars["symbol"].gather(borders) < bars["symbol"].gather(borders + 1)
+    return bool(((time[1:] > time[:-1]) | ~same).all() and ascending.all())
 
 
 def smallest_step(ordered: pl.DataFrame) -> int | None:
     """Milliseconds between the two neighbouring bars that are closest; None where no symbol has two bars."""
-    step, follows = _steps(ordered)
-    return int(step[follows].min()) if follows.any() else None
+    same = _is_of_same_symbol(ordered)
+    return int(np.diff(_times(ordered))[same].min()) if same.any() else None
 
 
 def stretches(ordered: pl.DataFrame, interval: Interval | None) -> list[tuple[int, int]]:
     """First and past-the-last row of each stretch of one symbol whose bars are one interval apart."""
-    step, follows = _steps(ordered)
-    wanted = smallest_step(ordered) if interval is None else milliseconds(interval)
-    starts = np.flatnonzero(~follows | (step != wanted))
-    return list(pairwise([*starts.tolist(), ordered.height]))
+    step = smallest_step(ordered) if interval is None else milliseconds(interval)
+    starts = 1 + np.flatnonzero(~_is_of_same_symbol(ordered) | (np.diff(_times(ordered)) != step))
+    return list(pairwise([*range(min(ordered.height, 1)), *starts.tolist(), ordered.height]))
 
 
-def _steps(bars: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Milliseconds since the row before, and whether that one is of the same symbol."""
-    time, symbol = bars["open_time"].to_physical().to_numpy(), bars["symbol"]
-    follows = np.zeros(bars.height, dtype=np.bool_)
-    follows[1:] = (symbol.head(-1) == symbol.tail(-1)).to_numpy()
-    return np.diff(time, prepend=time[:1]), follows
+def _times(bars: pl.DataFrame) -> NDArray[np.int64]:
+    """Open times in milliseconds since 1970."""
+    return bars["open_time"].to_physical().to_numpy()
+
+
+def _is_of_same_symbol(bars: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether a bar is of the same symbol as the one before; nothing for the first."""
+    return (bars["symbol"].head(-1) == bars["symbol"].tail(-1)).to_numpy()

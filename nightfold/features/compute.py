@@ -17,7 +17,7 @@ from nightfold.features.segment import Array, Segment
 from nightfold.interval import Interval
 from nightfold.schema import KEY, TIME
 
-PIECE = 32_768
+PIECE = 65_536
 """Rows computed at a time."""
 _KEPT = 31 * 2**20
 """Bytes whose release raises the bound over which glibc hands memory back, just under the most that it heeds."""

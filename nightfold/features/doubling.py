@@ -21,8 +21,11 @@ of squares, the sum of products. CHAIN: what becomes of a value that each row mu
 one factor and one addend.
 """
 _FIELDS = (1, 1, 2, 2, 5, 2)
-_ROWS = 2048
-"""Windows worked on together: as many as fit into the nearest cache."""
+_ROWS = 1024
+"""Windows worked on together, at least: as many as fit into the nearest cache."""
+_PAGE, _ASIDE = 512, 104
+"""Numbers in a page of memory, and how far buffers lie aside from whole pages: a processor waits where it reads and
+writes at the same place of two pages."""
 
 
 def over(kind: int, x: Array, y: Array, window: int, decay: float) -> NDArray[np.float64]:
@@ -35,7 +38,8 @@ def over(kind: int, x: Array, y: Array, window: int, decay: float) -> NDArray[np
     """
     fields = _FIELDS[kind]
     result = np.empty((fields, len(x)))
-    room = np.empty((5, fields * (min(_ROWS, len(x) or 1) + window)))
+    pages = -(-(min(_ROWS, len(x)) + window) // _PAGE)
+    room = np.empty((5, fields * (pages * _PAGE + _ASIDE)))
     _join_rows(kind, x, y, window, decay, fields, room, result.ravel())
     return result
 
@@ -185,15 +189,12 @@ def _merge(
 
 @lean
 def _merge_both(a: Array, b: Array, pitch: int, share: float, length: int, out: Array, apart: int, rows: int) -> None:
-    """Merge two series and their products."""
-    weight = share * length
+    """Merge two series and their products, one after the other: more at once would not be vectorized."""
     y_a, xx_a, yy_a, xy_a = a[pitch:], a[2 * pitch :], a[3 * pitch :], a[4 * pitch :]
     y_b, xx_b, yy_b, xy_b = b[pitch:], b[2 * pitch :], b[3 * pitch :], b[4 * pitch :]
     y, xx, yy, xy = out[apart:], out[2 * apart :], out[3 * apart :], out[4 * apart :]
+    _merge(a, b, xx_a, xx_b, share, length, out, xx, rows)
+    _merge(y_a, y_b, yy_a, yy_b, share, length, y, yy, rows)
+    weight = share * length
     for i in range(rows):
-        x_mean, y_mean = b[i], y_b[i]
-        d, e = a[i] - x_mean, y_a[i] - y_mean
-        xx[i] = xx_a[i] + xx_b[i] + weight * d * d
-        yy[i] = yy_a[i] + yy_b[i] + weight * e * e
-        xy[i] = xy_a[i] + xy_b[i] + weight * d * e
-        out[i], y[i] = x_mean + share * d, y_mean + share * e
+        xy[i] = xy_a[i] + xy_b[i] + weight * (a[i] - b[i]) * (y_a[i] - y_b[i])

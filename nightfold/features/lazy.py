@@ -20,13 +20,15 @@ class LazyModule:
 if TYPE_CHECKING:
     import talib
 
-    from nightfold.features import column, finite, pattern, recursive, rolling
+    from nightfold.features import about_zero, column, finite, formula, pattern, recursive, rolling
 else:
     talib = LazyModule("talib")
+    about_zero = LazyModule("nightfold.features.about_zero")
     column = LazyModule("nightfold.features.column")
     finite = LazyModule("nightfold.features.finite")
+    formula = LazyModule("nightfold.features.formula")
     rolling = LazyModule("nightfold.features.rolling")
     recursive = LazyModule("nightfold.features.recursive")
     pattern = LazyModule("nightfold.features.pattern")
 
-__all__ = ["column", "finite", "pattern", "recursive", "rolling", "talib"]
+__all__ = ["about_zero", "column", "finite", "formula", "pattern", "recursive", "rolling", "talib"]

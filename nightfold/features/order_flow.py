@@ -11,7 +11,7 @@ def _net_bought(bars: Segment) -> Array:
 
 def taker_imbalance(bars: Segment, window: int) -> Array:
     """Net volume bought by takers over volume, -1 to 1."""
-    return rolling.total(_net_bought(bars), window) / bars.rolling(bars.volume).total(window)
+    return rolling.total(_net_bought(bars), window) / bars.volumes.total(window)
 
 
 def taker_imbalance_z_score(bars: Segment, window: int) -> Array:
@@ -34,8 +34,8 @@ def trade_size_z_score(bars: Segment, window: int) -> Array:
 def trades_per_volume(bars: Segment, fast: int, slow: int) -> Array:
     """Trades a unit of volume: a short window over a long one."""
     trades = bars.more["trades"]
-    recent = rolling.total(trades, fast) / bars.rolling(bars.volume).total(fast)
-    return recent / (rolling.total(trades, slow) / bars.rolling(bars.volume).total(slow))
+    recent = rolling.total(trades, fast) / bars.volumes.total(fast)
+    return recent / (rolling.total(trades, slow) / bars.volumes.total(slow))
 
 
 def trades_per_volume_z_score(bars: Segment, window: int) -> Array:

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from nightfold.features.lazy import pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment, lag, null_where
+from nightfold.features.lazy import formula, pattern, recursive, rolling
+from nightfold.features.segment import Array, Segment
 
 
 def rsi(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's relative strength index, 0 to 100."""
-    gain = recursive.wilder(bars.gain, window, lookback - 1)
-    loss = recursive.wilder(bars.loss, window, lookback - 1)
-    return null_where(bars.rolling(bars.close).is_flat(window + 1), 100 * gain / (gain + loss))
+    gain = recursive.wilder(bars.rolling(bars.gain), window, lookback - 1)
+    loss = recursive.wilder(bars.rolling(bars.loss), window, lookback - 1)
+    return bars.rolling(bars.close).unless_flat(window + 1, formula.percent(gain, loss))
 
 
 def stochastic_rsi(bars: Segment, window: int, *, lookback: int) -> Array:
     """Where the RSI stands between its own extremes, 0 to 100."""
     index = rsi(bars, window, lookback=lookback - window + 1)
     low, high = rolling.lowest(index, window), rolling.highest(index, window)
-    return 100 * (index - low) / (high - low)
+    return formula.place(index, low, high, 100.0)
 
 
 def stochastic_k(bars: Segment, window: int, smoothing: int) -> Array:
     """Where the close stands between the extremes, 0 to 100, averaged over a few bars."""
     low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
-    return rolling.mean(100 * (bars.close - low) / (high - low), smoothing)
+    return rolling.mean(formula.place(bars.close, low, high, 100.0), smoothing)
 
 
 def stochastic_d(bars: Segment, window: int, smoothing: int, signal: int) -> Array:
@@ -34,28 +34,27 @@ def stochastic_d(bars: Segment, window: int, smoothing: int, signal: int) -> Arr
 def williams_r(bars: Segment, window: int) -> Array:
     """Distance of the close from the highest high in parts of the window's range, -100 to 0."""
     low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
-    return -100 * (high - bars.close) / (high - low)
+    return formula.place(bars.close, high, low, -100.0)
 
 
 def cci(bars: Segment, window: int) -> Array:
     """Commodity channel index: distance of the typical price from its mean in mean deviations."""
     middle = bars.rolling(bars.typical).centre(window)
-    return (bars.typical - middle) / (0.015 * pattern.mean_distance(bars.typical, middle, window))
+    return formula.distance(bars.typical, middle, pattern.mean_distance(bars.typical, middle, window), 1 / 0.015)
 
 
 def mfi(bars: Segment, window: int) -> Array:
     """Money flow index: share of traded value in bars with a rising typical price, 0 to 100."""
-    change = bars.typical - lag(bars.typical, 1)
-    rounding = 4 * np.finfo(np.float64).eps * bars.typical  # of a mean of three decimal prices
-    rising = rolling.total(bars.value * (change > rounding), window)
-    falling = rolling.total(bars.value * (change < -rounding), window)
-    return 100 * rising / (rising + falling)
+    rounding = float(4 * np.finfo(np.float64).eps)  # of a mean of three decimal prices
+    rising, falling = formula.money_flows(bars.typical, bars.value, rounding)
+    return formula.percent(rolling.total(rising, window), rolling.total(falling, window))
 
 
 def ultimate_oscillator(bars: Segment, fast: int, middle: int, slow: int) -> Array:
     """Buying pressure over true range in three windows, weighted 4, 2, 1; 0 to 100."""
-    pressure = bars.close - np.minimum(bars.low, bars.previous_close)
+    pressure = formula.buying_pressure(bars.low, bars.close, bars.previous_close)
     pressures, ranges = rolling.Windows(pressure), bars.rolling(bars.true_range)
-    shares = [pressures.total(window) / ranges.total(window) for window in (fast, middle, slow)]
-    weighted = 4 * shares[0] + 2 * shares[1] + shares[2]
-    return np.asarray(100 * weighted / 7)
+    short, medium, long = (
+        formula.ratio(pressures.total(window), ranges.total(window), 100.0) for window in (fast, middle, slow)
+    )
+    return formula.weighted_total(short, medium, long, (4 / 7, 2 / 7, 1 / 7))

@@ -41,14 +41,28 @@ def percentile_rank(values: Array, window: int) -> Array:
     for begin in range(window - 1, len(values), _ROWS):
         newest, place = values[begin : begin + _ROWS], result[begin : begin + _ROWS]
         place[:] = 0.0
-        for age in range(1, window):
+        age = 1
+        while age + 4 <= window:
+            oldest = begin - age - 3
+            v0, v1, v2, v3 = values[oldest + 3 :], values[oldest + 2 :], values[oldest + 1 :], values[oldest:]
+            for i in range(len(place)):
+                value = newest[i]
+                place[i] += _order(v0[i], value) + _order(v1[i], value) + (_order(v2[i], value) + _order(v3[i], value))
+            age += 4
+        while age < window:
             older = values[begin - age :]
             for i in range(len(place)):
-                below = 1.0 if older[i] < newest[i] else 0.0
-                place[i] += below + 1.0 if older[i] == newest[i] else 2.0 * below
+                place[i] += _order(older[i], newest[i])
+            age += 1
         for i in range(len(place)):
             place[i] /= 2 * (window - 1)
     return result
+
+
+@compiled
+def _order(older: float, newest: float) -> float:
+    """2 where the older value is below the newest one, 1 where they are equal, else 0."""
+    return (1.0 if older < newest else 0.0) + (1.0 if older <= newest else 0.0)
 
 
 @compiled
@@ -82,10 +96,19 @@ def mean_distance(values: Array, middle: Array, window: int) -> Array:
     for begin in range(window - 1, len(values), _ROWS):
         distance, centre = result[begin : begin + _ROWS], middle[begin : begin + _ROWS]
         distance[:] = 0.0
-        for age in range(window):
+        age = 0
+        while age + 4 <= window:
+            oldest = begin - age - 3
+            v0, v1, v2, v3 = values[oldest + 3 :], values[oldest + 2 :], values[oldest + 1 :], values[oldest:]
+            for i in range(len(distance)):
+                mid = centre[i]
+                distance[i] += abs(v0[i] - mid) + abs(v1[i] - mid) + (abs(v2[i] - mid) + abs(v3[i] - mid))
+            age += 4
+        while age < window:
             aged = values[begin - age :]
             for i in range(len(distance)):
                 distance[i] += abs(aged[i] - centre[i])
+            age += 1
         for i in range(len(distance)):
             distance[i] /= window
     return result
@@ -113,8 +136,7 @@ def permutation_entropy(values: Array, window: int) -> Array:
         if i - (window - 2) >= 2:
             counts[orders[i - (window - 2)]] -= 1
         if i >= window - 1:
-            entropy = 0.0
-            for k in range(8):
-                entropy += shares[counts[k]]
-            result[i] = entropy
+            rising = shares[counts[0]] + shares[counts[2]] + shares[counts[3]]
+            falling = shares[counts[4]] + shares[counts[5]] + shares[counts[7]]
+            result[i] = rising + falling
     return result

@@ -8,24 +8,21 @@ without a whole memory are NaN, and a NaN spoils just the memories it lies in.
 
 import numpy as np
 
-from nightfold.features.compiled import lean
-from nightfold.features.doubling import CHAIN, TOTAL, over
+from nightfold.features.compiled import compiled
+from nightfold.features.doubling import CHAIN, over
 from nightfold.features.rolling import Windows, total
-from nightfold.features.segment import Array, lag
+from nightfold.features.segment import Array, difference, lag
+
+Shares = tuple[float, float, float]
 
 
-def fading_total(values: Array, window: int, decay: float) -> Array:
-    """Sum over the window, each value times ``decay`` to the power of its age in bars."""
-    return np.asarray(over(TOTAL, values, values, window, decay)[0])
-
-
-def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
+def smooth(series: Windows, window: int, weight: float, memory: int) -> Array:
     """Average with exponential weights over the last ``memory`` + 1 values.
 
     Parameters
     ----------
-    values
-        May begin with NaN.
+    series
+        Its values may begin with NaN.
     window
         Values in the plain mean that seeds the recursion.
     weight
@@ -34,31 +31,32 @@ def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
         Bars before the current one that count; at least ``window``.
     """
     steps, decay = memory - window + 1, 1 - weight
-    average, seed = fading_total(values, steps, decay), fading_total(values, window, 1.0)
-    _seed(average, seed, weight, decay**steps / window, steps)
+    fading, seed = series.fading_total(steps, decay), series.total(window)
+    return _seeded(fading, seed, weight, decay**steps / window, steps)
+
+
+@compiled
+def _seeded(fading: Array, seed: Array, weight: float, share: float, steps: int) -> Array:
+    """Add to the weighted sum its share of the sum ``steps`` rows before."""
+    average = np.empty(len(fading))
+    average[:steps] = np.nan
+    late, recent = average[steps:], fading[steps:]
+    for i in range(len(late)):
+        late[i] = weight * recent[i] + share * seed[i]
     return average
 
 
-@lean
-def _seed(average: Array, seed: Array, weight: float, share: float, steps: int) -> None:
-    """Add to the weighted sum its share of the sum ``steps`` rows before."""
-    average[:steps] = np.nan
-    late = average[steps:]
-    for i in range(len(late)):
-        late[i] = weight * late[i] + share * seed[i]
-
-
-def exponential(values: Array, window: int, memory: int) -> Array:
+def exponential(series: Windows, window: int, memory: int) -> Array:
     """Exponential moving average, weight 2 / (window + 1)."""
-    return smooth(values, window, 2 / (window + 1), memory)
+    return smooth(series, window, 2 / (window + 1), memory)
 
 
-def wilder(values: Array, window: int, memory: int) -> Array:
+def wilder(series: Windows, window: int, memory: int) -> Array:
     """Wilder's average, weight 1 / window."""
-    return smooth(values, window, 1 / window, memory)
+    return smooth(series, window, 1 / window, memory)
 
 
-def convergence(close: Array, fast: int, slow: int, signal: int, memory: int) -> tuple[Array, Array]:
+def convergence(close: Windows, fast: int, slow: int, signal: int, memory: int) -> tuple[Array, Array]:
     """Follow the difference of two exponential averages, in quote currency.
 
     All three averages start ``memory`` bars before the row. The signal starts at the line instead of at a mean of the
@@ -69,32 +67,64 @@ def convergence(close: Array, fast: int, slow: int, signal: int, memory: int) ->
     tuple
         Line (fast less slow average) and histogram (line less its average).
     """
-    steps = memory - slow + 1
-    decay = 1 - 2 / (signal + 1)
-    faded, prices = fading_total(close, steps, decay), Windows(close)
+    steps, decay = memory - slow + 1, 1 - 2 / (signal + 1)
+    fast_sum, slow_sum = close.fading_total(steps, 1 - 2 / (fast + 1)), close.fading_total(steps, 1 - 2 / (slow + 1))
+    sums = fast_sum, slow_sum, close.fading_total(steps, decay), close.total(fast), close.total(slow)
+    fast_line, fast_gap = _shares(fast, steps, decay)
+    slow_line, slow_gap = _shares(slow, steps, decay)
+    return (
+        _less(*sums, fast_line, slow_line, steps),
+        _less(*sums, fast_gap, slow_gap, steps),
+    )
 
-    def average(window: int) -> tuple[Array, Array]:
-        """Give the average, and how far it is from its own average begun at the same start."""
-        weight = 2 / (window + 1)
-        own = 1 - weight
-        own_faded, seed = fading_total(close, steps, own), lag(prices.mean(window), steps)
-        # A price of age k weighs own**k in the average. In the average of averages it weighs the sum over k of own**k
-        # times decay**(age - k), which is the difference of two powers.
-        mix = (1 - decay) / (own - decay)
-        seed_weight = mix * own * (own**steps - decay**steps) + decay**steps
-        gap = (weight - mix * weight * own) * own_faded + mix * weight * decay * faded
-        return weight * own_faded + own**steps * seed, gap + (own**steps - seed_weight) * seed
 
-    (fast_line, fast_gap), (slow_line, slow_gap) = average(fast), average(slow)
-    return fast_line - slow_line, fast_gap - slow_gap
+def _shares(window: int, steps: int, decay: float) -> tuple[Shares, Shares]:
+    """Tell how an average, and how its distance from its own average begun at the same start, is made up.
+
+    Of the sum that fades as the average does, of the one that fades with ``decay``, and of the seed's sum.
+    """
+    weight = 2 / (window + 1)
+    own = 1 - weight
+    # A price of age k weighs own**k in the average. In the average of averages it weighs the sum over k of own**k
+    # times decay**(age - k), which is the difference of two powers.
+    mix = (1 - decay) / (own - decay)
+    seed_weight = mix * own * (own**steps - decay**steps) + decay**steps
+    line = weight, 0.0, own**steps / window
+    gap = weight - mix * weight * own, mix * weight * decay, (own**steps - seed_weight) / window
+    return line, gap
+
+
+@compiled
+def _less(
+    fast: Array, slow: Array, faded: Array, fast_seed: Array, slow_seed: Array, one: Shares, other: Shares, steps: int
+) -> Array:
+    """Put the fast average or gap together from its shares, less the slow one."""
+    result = np.empty(len(fast))
+    result[:steps] = np.nan
+    late, fast, slow, faded = result[steps:], fast[steps:], slow[steps:], faded[steps:]
+    for i in range(len(late)):
+        sums = one[0] * fast[i] - other[0] * slow[i] + (one[1] - other[1]) * faded[i]
+        late[i] = sums + (one[2] * fast_seed[i] - other[2] * slow_seed[i])
+    return result
 
 
 def adaptive(close: Array, window: int, memory: int) -> Array:
     """Kaufman's adaptive average, between the speeds of 2- and 30-bar exponential averages."""
     steps = memory - window + 1
-    way = np.abs(close - lag(close, window))
-    path = total(np.abs(close - lag(close, 1)), window)
-    efficiency = np.where(way >= path, 1.0, way / path)
-    speed = (efficiency * (2 / 3 - 2 / 31) + 2 / 31) ** 2
-    factor, addend = over(CHAIN, 1 - speed, speed * close, steps, 1.0)
+    path = total(np.abs(difference(close, 1)), window)
+    factor, addend = over(CHAIN, *_adapt(close, path, window), steps, 1.0)
     return np.asarray(factor * lag(close, steps) + addend)
+
+
+@compiled
+def _adapt(close: Array, path: Array, window: int) -> tuple[Array, Array]:
+    """Tell what is kept of the average and what the close adds: more, the straighter the way through the window."""
+    kept, added = np.empty(len(close)), np.empty(len(close))
+    kept[:window], added[:window] = np.nan, np.nan
+    late_kept, late_added, late, path = kept[window:], added[window:], close[window:], path[window:]
+    for i in range(len(late)):
+        way = abs(late[i] - close[i])
+        efficiency = 1.0 if way >= path[i] else way / path[i]
+        root = efficiency * (2 / 3 - 2 / 31) + 2 / 31
+        late_kept[i], late_added[i] = 1 - root * root, root * root * late[i]
+    return kept, added

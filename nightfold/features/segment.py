@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from nightfold.features import lazy
 
 if TYPE_CHECKING:
-    from nightfold.features.rolling import AboutZero, Windows
+    from nightfold.features.about_zero import AboutZero
+    from nightfold.features.rolling import Windows
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -24,6 +25,27 @@ def lag(values: Array, bars: int) -> Array:
     shifted = np.full_like(values, np.nan)
     shifted[bars:] = values[:-bars]
     return shifted
+
+
+def difference(values: Array, bars: int) -> Array:
+    """Subtract values of some bars before; NaN in rows that have none."""
+    change = np.empty_like(values)
+    change[:bars] = np.nan
+    np.subtract(values[bars:], values[:-bars], out=change[bars:])
+    return change
+
+
+def growth(values: Array, bars: int) -> Array:
+    """Divide by values of some bars before; NaN in rows that have none."""
+    factor = np.empty_like(values)
+    factor[:bars] = np.nan
+    np.divide(values[bars:], values[:-bars], out=factor[bars:])
+    return factor
+
+
+def log(ratio: Array) -> Array:
+    """Log of a ratio, in its place."""
+    return np.asarray(np.log(ratio, out=ratio))
 
 
 def null_where(mask: NDArray[np.bool_], values: Array) -> Array:
@@ -73,7 +95,7 @@ class Segment:
     @cached_property
     def log_return(self) -> Array:
         """One-bar log return."""
-        return np.log(self.close / self.previous_close)
+        return log(growth(self.close, 1))
 
     @cached_property
     def absolute_return(self) -> Array:
@@ -88,27 +110,36 @@ class Segment:
     @cached_property
     def returns(self) -> "AboutZero":
         """Windows over one-bar log returns."""
-        return lazy.rolling.AboutZero(self.log_return, self.rolling(self.squared_return))
+        return lazy.about_zero.AboutZero(self.log_return, self.rolling(self.squared_return))
+
+    @cached_property
+    def volumes(self) -> "AboutZero":
+        """Windows over volume."""
+        return lazy.about_zero.AboutZero(self.volume)
 
     @cached_property
     def sizes(self) -> "AboutZero":
         """Windows over the sizes of one-bar log returns."""
-        return lazy.rolling.AboutZero(self.absolute_return, self.rolling(self.squared_return))
+        return lazy.about_zero.AboutZero(self.absolute_return, self.rolling(self.squared_return))
 
     @cached_property
     def change(self) -> Array:
         """Close less the close before, in quote currency."""
-        return self.close - self.previous_close
+        return difference(self.close, 1)
 
     @cached_property
+    def _gain_and_loss(self) -> tuple[Array, Array]:
+        return lazy.formula.gain_and_loss(self.change)
+
+    @property
     def gain(self) -> Array:
         """Rise of the close, in quote currency; 0 where it falls."""
-        return np.maximum(self.change, 0)
+        return self._gain_and_loss[0]
 
-    @cached_property
+    @property
     def loss(self) -> Array:
         """Fall of the close, in quote currency; 0 where it rises."""
-        return np.maximum(-self.change, 0)
+        return self._gain_and_loss[1]
 
     @cached_property
     def range(self) -> Array:
@@ -118,7 +149,7 @@ class Segment:
     @cached_property
     def log_range(self) -> Array:
         """Log of high over low."""
-        return np.log(self.high / self.low)
+        return log(self.high / self.low)
 
     @cached_property
     def squared_log_range(self) -> Array:
@@ -126,9 +157,14 @@ class Segment:
         return self.log_range * self.log_range
 
     @cached_property
+    def gap(self) -> Array:
+        """Log of open over the close before."""
+        return log(self.open / self.previous_close)
+
+    @cached_property
     def body(self) -> Array:
         """Log of close over open."""
-        return np.log(self.close / self.open)
+        return log(self.close / self.open)
 
     @cached_property
     def upper_wick(self) -> Array:
@@ -143,12 +179,12 @@ class Segment:
     @cached_property
     def true_range(self) -> Array:
         """High less low, the close before counted as part of the bar."""
-        return np.maximum(self.high, self.previous_close) - np.minimum(self.low, self.previous_close)
+        return lazy.formula.true_range(self.high, self.low, self.previous_close)
 
     @cached_property
     def typical(self) -> Array:
         """Mean of high, low and close."""
-        return (self.high + self.low + self.close) / 3
+        return lazy.formula.typical(self.high, self.low, self.close)
 
     @cached_property
     def median(self) -> Array:
@@ -163,4 +199,4 @@ class Segment:
     @cached_property
     def log_level(self) -> Array:
         """Log of the close over the first close, for sums in which the level cancels."""
-        return np.asarray(np.log(self.close / self.close[0]))
+        return log(self.close / self.close[0])

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nightfold.features.lazy import pattern, rolling
-from nightfold.features.segment import Array, Segment, lag, null_where
+from nightfold.features.lazy import about_zero, formula, pattern
+from nightfold.features.segment import Array, Segment, difference
 
 _HURST_SCALES = (1, 2, 4, 8, 16, 32)
 
@@ -15,19 +15,17 @@ def z_score(bars: Segment, window: int) -> Array:
 
 def percentile_rank(bars: Segment, window: int) -> Array:
     """Share of the window's other closes below the close, ties counted half."""
-    return null_where(bars.rolling(bars.close).is_flat(window), pattern.percentile_rank(bars.close, window))
+    return bars.rolling(bars.close).unless_flat(window, pattern.percentile_rank(bars.close, window))
 
 
 def skew(bars: Segment, window: int) -> Array:
     """Skewness of one-bar log returns, population."""
-    second, third, _ = bars.returns.moments(window)
-    return third / (second * np.sqrt(second))
+    return bars.returns.skewness(window)
 
 
 def kurtosis(bars: Segment, window: int) -> Array:
     """Excess kurtosis of one-bar log returns, population."""
-    second, _, fourth = bars.returns.moments(window)
-    return fourth / (second * second) - 3
+    return bars.returns.kurtosis(window)
 
 
 def autocorrelation(bars: Segment, window: int, lags: int) -> Array:
@@ -44,13 +42,13 @@ def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
     """Variance of the log returns over ``spacing`` bars that lie within the window."""
     if spacing == 1:
         return bars.returns.variance(window)
-    return rolling.AboutZero(bars.log_level - lag(bars.log_level, spacing)).variance(window - spacing + 1)
+    return about_zero.AboutZero(difference(bars.log_level, spacing)).variance(window - spacing + 1)
 
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:
     """Variance of log returns over several bars, over that many times the variance over one."""
     single, together = bars.once(_spaced_variance, 1, window), bars.once(_spaced_variance, bars_together, window)
-    return together / (bars_together * single)
+    return formula.ratio(together, single, 1 / bars_together)
 
 
 def hurst(bars: Segment, window: int) -> Array:
@@ -59,13 +57,15 @@ def hurst(bars: Segment, window: int) -> Array:
     weights = (scales - scales.mean()) / np.sum((scales - scales.mean()) ** 2)
     slope = np.zeros(len(bars.close))
     for weight, scale in zip(weights, _HURST_SCALES, strict=True):
-        slope += weight / 2 * np.log(bars.once(_spaced_variance, scale, window))
+        logs = np.log(bars.once(_spaced_variance, scale, window))
+        logs *= weight / 2
+        slope += logs
     return slope
 
 
 def permutation_entropy(bars: Segment, window: int) -> Array:
     """Entropy of the orders in which three neighbouring closes stand, 0 to 1."""
-    return null_where(bars.rolling(bars.close).is_flat(window), pattern.permutation_entropy(bars.close, window))
+    return bars.rolling(bars.close).unless_flat(window, pattern.permutation_entropy(bars.close, window))
 
 
 def fractional_weights(order: float, window: int) -> Array:

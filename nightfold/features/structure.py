@@ -1,9 +1,7 @@
 """Market structure: swings confirmed by a move of some average true ranges, and closes beyond them."""
 
-import numpy as np
-
-from nightfold.features.lazy import finite, rolling
-from nightfold.features.segment import Array, Segment
+from nightfold.features.lazy import finite, formula, rolling
+from nightfold.features.segment import Array, Segment, log
 from nightfold.features.volatility import average_true_range
 
 ATR_WINDOW, ATR_LOOKBACK = 14, 200
@@ -18,18 +16,18 @@ def _swings(bars: Segment, multiple: int, lookback: int) -> tuple[Array, Array, 
 
 def swing_high_distance(bars: Segment, multiple: int, *, lookback: int) -> Array:
     """Log of the close over the last confirmed swing high."""
-    return np.log(bars.close / bars.once(_swings, multiple, lookback)[0])
+    return log(bars.close / bars.once(_swings, multiple, lookback)[0])
 
 
 def swing_low_distance(bars: Segment, multiple: int, *, lookback: int) -> Array:
     """Log of the close over the last confirmed swing low."""
-    return np.log(bars.close / bars.once(_swings, multiple, lookback)[1])
+    return log(bars.close / bars.once(_swings, multiple, lookback)[1])
 
 
 def swing_position(bars: Segment, multiple: int, *, lookback: int) -> Array:
     """Where the close stands between the last swing low and the last swing high: 0 and 1, beyond them outside."""
     high, low, _, _ = bars.once(_swings, multiple, lookback)
-    return (bars.close - low) / (high - low)
+    return formula.place(bars.close, low, high, 1.0)
 
 
 def break_of_structure(bars: Segment, multiple: int, window: int, *, lookback: int) -> Array:

@@ -2,27 +2,27 @@
 
 import numpy as np
 
-from nightfold.features.lazy import finite, pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment, lag, null_where
+from nightfold.features.lazy import finite, formula, pattern, recursive, rolling
+from nightfold.features.segment import Array, Segment, difference, log, null_where
 
 
 def sma_distance(bars: Segment, window: int) -> Array:
     """Log of the close over its mean."""
-    return np.log(bars.close / bars.rolling(bars.close).mean(window))
+    return log(bars.close / bars.rolling(bars.close).mean(window))
 
 
 def ema_distance(bars: Segment, window: int, *, lookback: int) -> Array:
     """Log of the close over its exponential average."""
-    return np.log(bars.close / recursive.exponential(bars.close, window, lookback))
+    return log(bars.close / recursive.exponential(bars.rolling(bars.close), window, lookback))
 
 
 def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
     """Log of the close over Kaufman's adaptive average."""
-    return np.log(bars.close / recursive.adaptive(bars.close, window, lookback))
+    return log(bars.close / recursive.adaptive(bars.close, window, lookback))
 
 
 def _convergence(bars: Segment, fast: int, slow: int, signal: int, lookback: int) -> tuple[Array, Array]:
-    return recursive.convergence(bars.close, fast, slow, signal, lookback)
+    return recursive.convergence(bars.rolling(bars.close), fast, slow, signal, lookback)
 
 
 def macd(bars: Segment, fast: int, slow: int, *, lookback: int) -> Array:
@@ -37,12 +37,11 @@ def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback
 
 def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
     """Plus and minus directional indicator, each 0 to 100."""
-    up, down = bars.high - lag(bars.high, 1), lag(bars.low, 1) - bars.low
-    plus, minus = np.maximum(up, 0) * (up > down), np.maximum(down, 0) * (down > up)
-    movement = recursive.wilder(bars.true_range, window, memory)
+    plus, minus = map(rolling.Windows, formula.directional_movement(bars.high, bars.low))
+    movement = recursive.wilder(bars.rolling(bars.true_range), window, memory)
     return (
-        100 * recursive.wilder(plus, window, memory) / movement,
-        100 * recursive.wilder(minus, window, memory) / movement,
+        formula.ratio(recursive.wilder(plus, window, memory), movement, 100.0),
+        formula.ratio(recursive.wilder(minus, window, memory), movement, 100.0),
     )
 
 
@@ -60,7 +59,7 @@ def adx(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average of the directional index; half the lookback is for the movement, half for the average."""
     memory = lookback // 2
     plus, minus = bars.once(_directional, window, lookback - 1 - memory)
-    return recursive.wilder(100 * np.abs(plus - minus) / (plus + minus), window, memory)
+    return recursive.wilder(rolling.Windows(formula.imbalance(plus, minus)), window, memory)
 
 
 def aroon_oscillator(bars: Segment, window: int) -> Array:
@@ -73,19 +72,18 @@ def aroon_oscillator(bars: Segment, window: int) -> Array:
 
 def parabolic_distance(bars: Segment, percent: int, most: int, *, lookback: int) -> Array:
     """Log of the close over the parabolic stop in force, under the close in a rising and over it in a falling trend."""
-    return np.log(bars.close / finite.parabolic_stop(bars.high, bars.low, percent / 100, most / 100, lookback))
+    return log(bars.close / finite.parabolic_stop(bars.high, bars.low, percent / 100, most / 100, lookback))
 
 
 def vortex(bars: Segment, window: int) -> Array:
     """Upward less downward vortex movement over true range."""
-    upward = np.abs(bars.high - lag(bars.low, 1))
-    downward = np.abs(bars.low - lag(bars.high, 1))
-    return rolling.total(upward - downward, window) / bars.rolling(bars.true_range).total(window)
+    movement = formula.vortex_movement(bars.high, bars.low)
+    return rolling.total(movement, window) / bars.rolling(bars.true_range).total(window)
 
 
 def efficiency_ratio(bars: Segment, window: int) -> Array:
     """Change of the close over the way it went, -1 to 1."""
-    return (bars.close - lag(bars.close, window)) / rolling.total(np.abs(bars.change), window)
+    return difference(bars.close, window) / rolling.total(np.abs(bars.change), window)
 
 
 def trend_slope(bars: Segment, window: int) -> Array:
@@ -98,4 +96,4 @@ def trend_fit(bars: Segment, window: int) -> Array:
     """Share of the variance of log closes on their least-squares line, with the slope's sign; -1 to 1."""
     slope = bars.once(trend_slope, window)
     steps = (window * window - 1) / 12  # variance of the numbers 1 ... window
-    return slope * np.abs(slope) * steps / bars.rolling(bars.log_level).variance(window)
+    return formula.trend_fit(slope, bars.rolling(bars.log_level).variance(window), steps)

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nightfold.features import rolling
+from nightfold.features.about_zero import AboutZero
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def values() -> Array:
         (rolling.highest, np.max),
         (rolling.lowest, np.min),
         (rolling.variance, np.var),
-        (lambda x, n: rolling.AboutZero(x).variance(n), np.var),
+        (lambda x, n: AboutZero(x).variance(n), np.var),
     ],
     ids=["total", "mean", "highest", "lowest", "variance", "variance of a series said to be about zero"],
 )
@@ -55,48 +56,10 @@ def test_every_window_equals_a_slow_look_at_it_also_beside_a_million_fold_spike(
         assert (np.abs(result - twin)[known] <= 1e-9 * np.abs(twin[known]) + 1e-7 * scale[known]).all()
 
 
-@pytest.mark.parametrize(
-    ("moment", "power"), [(0, 2), (1, 3), (2, 4)], ids=["second moment", "third moment", "fourth moment"]
-)
-def test_moments_of_a_series_about_zero_equal_those_of_each_window(
-    values: Array, window: int, moment: int, power: int
-) -> None:
-    returns = np.diff(np.log(values))
-    twin = each_window(returns, window, lambda x: np.mean((x - x.mean()) ** power))
-    scale = each_window(returns, window, lambda x: np.mean(np.abs(x) ** power))
-    result = rolling.moments(returns, window)[moment]
-    np.testing.assert_array_equal(np.isnan(result), np.isnan(twin))
-    known = ~np.isnan(twin)
-    assert (np.abs(result - twin)[known] <= 1e-12 * scale[known]).all()
-
-
-@pytest.mark.parametrize("step", [0.0, 0.1, -0.003])
-def test_variance_of_equal_returns_is_exactly_zero(step: float) -> None:
-    assert set(rolling.AboutZero(np.full(9_000, step)).variance(60)[59:]) == {0.0}
-
-
-def test_correlations_of_series_about_zero_equal_those_of_each_window() -> None:
-    random = np.random.default_rng(8)
-    x, y = random.standard_t(3, 9_000), random.standard_t(3, 9_000)
-    x[4_000:4_100] = 0
-    ours, other = rolling.AboutZero(x), rolling.AboutZero(y)
-    with np.errstate(invalid="ignore"):
-        correlation, own = ours.correlation(other, 60), ours.autocorrelation(60, 2)
-    covariance = ours.autocovariance(60, 2)
-    for i in [*range(61, 9_000, 97), 4_050, 4_070]:
-        a, b, before = x[i - 59 : i + 1], y[i - 59 : i + 1], x[i - 61 : i - 1]
-        assert covariance[i] == pytest.approx(np.mean((a - a.mean()) * (before - before.mean())), abs=1e-12)
-        for result, one, two in ((correlation[i], a, b), (own[i], a, before)):
-            if one.std() and two.std():
-                assert result == pytest.approx(np.corrcoef(one, two)[0, 1], abs=1e-12)
-            else:
-                assert np.isnan(result)
-
-
 def test_a_spike_leaves_with_its_window(values: Array) -> None:
     calm = values.copy()
     calm[31] = 30_000
-    for function in (rolling.total, rolling.variance, lambda x, n: rolling.moments(x, n)[2]):
+    for function in (rolling.total, rolling.variance):
         np.testing.assert_allclose(function(values, 20)[51:], function(calm, 20)[51:], rtol=1e-9)
 
 
@@ -108,7 +71,7 @@ def test_an_unknown_value_spoils_just_the_windows_it_lies_in() -> None:
     spoiled[23:28] = True
     for function in (rolling.total, rolling.highest, rolling.lowest, rolling.variance, rolling.deviation):
         np.testing.assert_array_equal(np.isnan(function(values, 5)), spoiled)
-    for part in (*rolling.moments(values, 5), *rolling.comoment(values, values, 5)):
+    for part in rolling.comoment(values, values, 5):
         np.testing.assert_array_equal(np.isnan(part), spoiled)
 
 
