@@ -41,7 +41,7 @@ COST = "cpu_seconds.json"
 
 def validation_table(objective: Objective) -> Table:
     """Describe the forecasts of validation rows that stand beside a model."""
-    said = forecast_columns(objective, 0)
+    said = forecast_columns(objective)
     return Table(
         "validation",
         {
@@ -56,7 +56,7 @@ def validation_table(objective: Objective) -> Table:
                 "Latest label end its model had learnt from, UTC; none: purged.",
                 nullable=True,
             ),
-            **dict(zip(objective.columns, said.values(), strict=True)),
+            **said,
         },
         key=(),
         unique=False,

@@ -28,10 +28,13 @@ class Forecaster(Protocol):
         """Forecast complete feature rows: the blend, and each member by itself."""
 
 
-def forecast_columns(objective: Objective, horizon: int, member: str = "") -> dict[str, Column]:
-    """Describe what a member, or without one the ensemble, says of a horizon."""
+def forecast_columns(objective: Objective, horizon: int | None = None, member: str = "") -> dict[str, Column]:
+    """Describe what a member, or without one the ensemble, says of a horizon; without a horizon, what a forecast is."""
     who, prefix = member or "Ensemble", f"{member}_" if member else ""
     range_ = {"minimum": 0, "maximum": 1 + 1e-9} if objective.classes else {}
+    if horizon is None:
+        meanings = objective.meanings.items()
+        return {name: Column(pl.Float64, f"{meaning}.", nullable=True, **range_) for name, meaning in meanings}
     return {
         f"{prefix}{name}_{horizon}": Column(
             pl.Float64, f"{who}: {meaning[0].lower()}{meaning[1:]}, {horizon} bars.", nullable=True, **range_

@@ -8,7 +8,7 @@ from nightfold.labels.drawing import BLUE, GREEN, RED, cell, picture
 from nightfold.tearsheet import number
 from nightfold.tearsheet.axis import linear_axis
 
-_SIZE = (720.0, 200.0)
+_SIZE = (520.0, 200.0)
 _CAPTION = "green: rows that decide when to stop · blue: training rows · red ring: rounds in force"
 
 
