@@ -24,7 +24,7 @@ from resources.environments import load_environment
 
 environment = load_environment()
 live = warm_features(environment.lake, environment.universe)  # the newest bars of each symbol
-values = live.update(bar)                                     # a closed bar: symbol, open_time, prices, volume
+values = live.update(bar)  # a closed bar: symbol, open_time, prices, volume
 ```
 
 With features of `cross_asset` the bars of all symbols come together, `live.update_all(bars)`, once for each open time;
