@@ -108,6 +108,11 @@ def _constants(plan: Plan, lake: Lake, scratch: Path) -> dict[tuple[str, str, in
     for universe in plan.experiment.universe_keys(plan.universe.symbols):
         for as_of in lake.as_ofs(plan.key("splits"), universe):
             for horizon, split in stored_split(plan, lake, f"universe={universe}/{as_of}", scratch).items():
+                if "constant" not in split:
+                    raise LakeError(
+                        f"`{plan.key('splits')}` as of {as_of} was made by an older version; "
+                        f"`nightfold backfill --layer train --experiment {plan.name}` makes it again."
+                    )
                 constants[universe, as_of, horizon] = split["constant"]
     return constants
 

@@ -32,7 +32,9 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
     @dg.asset(
         **plan.common("comparison", "evaluate"),
         deps=[asset_key(plan.key("backtest")), asset_key(plan.key("predictions"))],
-        code_version=plan.version("comparison tearsheet", {}, backtest_version),
+        code_version=plan.version(
+            "comparison tearsheet ensemble.picture models.calibration_curve", {}, backtest_version
+        ),
         kinds={"html", "markdown"},
         description="All models at all horizons side by side, on bars none of them had seen: scores, what they cost, "
         "and how alike they are.",
@@ -85,7 +87,8 @@ def _blends(plan: Plan, lake: Lake) -> dict[str, dict[str, Any]]:
     for as_of in lake.as_ofs(plan.key("ensemble"), universe):
         with TemporaryDirectory() as scratch:
             folder = lake.fetch_folder(plan.key("ensemble"), f"universe={universe}/{as_of}", Path(scratch))
-            judged = json.loads((folder / "judgement.json").read_text())
+            card = folder / "judgement.json"  # one of an older version has none
+            judged = json.loads(card.read_text()) if card.exists() else {}
         found[as_of] = judged.get(str(plan.experiment.strategy.horizon), {})
     return {as_of: each for as_of, each in found.items() if each}
 

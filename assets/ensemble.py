@@ -254,6 +254,11 @@ def load_ensemble(plan: Plan, lake: Lake, universe: str, as_of: str, scratch: Pa
     place = f"universe={universe}/{as_of}"
     folder = lake.fetch_folder(plan.key("ensemble"), place, scratch)
     document = json.loads((folder / "ensemble.json").read_text())
+    if "ensembles" not in document:
+        raise LakeError(
+            f"`{plan.key('ensemble')}` as of {as_of} was made by an older version; "
+            f"`nightfold backfill --layer train --experiment {plan.name}` makes it again."
+        )
     changed = [m for m, version in document["members"].items() if lake.version(plan.key(m), place) != version]
     if changed:
         raise LakeError(

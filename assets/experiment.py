@@ -142,6 +142,12 @@ class Plan:
             "backfill_policy": IN_ONE_RUN,
         }
 
+    @property
+    def label_columns(self) -> list[str]:
+        """Columns of the label table that its samples need, without the key."""
+        target = self.experiment.target
+        return ["volatility", *dict.fromkeys(name for h in target.horizons for name in target.columns(h))]
+
     def read_features(self, lake: Lake, symbols: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
         """``symbol``, ``open_time`` and its features in the order models see them, from all sets it picks from."""
         tables = {
@@ -152,22 +158,19 @@ class Plan:
 
     def rows(self, lake: Lake, universe: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Features, volatility and the columns of the target, of the symbols behind a universe key."""
-        symbols, target = self.experiment.members(universe, self.universe.symbols), self.experiment.target
-        wanted = dict.fromkeys(name for horizon in target.horizons for name in target.columns(horizon))
+        symbols = self.experiment.members(universe, self.universe.symbols)
         features = self.read_features(lake, symbols, start, end)
-        labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, "volatility", *wanted])
+        labels = lake.require(self.data(self.label_set.name), symbols, start, end, [*KEY, *self.label_columns])
         return join_rows(features, labels, self.features)
 
     def samples(self, lake: Lake, partition: AsOfPartition) -> dict[int, Sample]:
         """Train and validation rows by horizon of one as-of, read from the lake."""
         symbols = self.experiment.members(partition.universe, self.universe.symbols)
-        start, end = partition.as_of - self.reach, partition.as_of
-        target = self.experiment.target
-        wanted = dict.fromkeys(name for horizon in target.horizons for name in target.columns(horizon))
-        features = self.read_features(lake, symbols, start, end)
-        rows = join_rows(features, self._labels(lake, symbols, partition.as_of, ["volatility", *wanted]), self.features)
+        features = self.read_features(lake, symbols, partition.as_of - self.reach, partition.as_of)
+        labels = self._labels(lake, symbols, partition.as_of, self.label_columns)
+        rows = join_rows(features, labels, self.features)
         lookback = max(max_lookback(self.features), self.label_set.volatility_bars)
-        split = self.experiment.split
+        split, target = self.experiment.split, self.experiment.target
         return {
             h: sample(rows, self.features, target, h, partition.as_of, split, self.interval, lookback, self.window)
             for h in target.horizons

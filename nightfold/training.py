@@ -33,9 +33,8 @@ class Sample:
     ----------
     train, stopping, validation
         Rows in time order, symbols of one moment together; weights are scaled alike, so that those of the training
-        rows have mean 1. `stopping` is the earlier
-        half of the split's validation part and ends fits early, `validation` the later half and scores and
-        calibrates, with the purge between them.
+        rows have mean 1. `stopping` is the earlier half of the split's validation part and ends fits early,
+        `validation` the later half and scores and calibrates, with the purge between them.
     places
         By part, the position of each of its rows among those of `rows`.
     rows

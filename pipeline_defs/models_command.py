@@ -30,6 +30,8 @@ def list_models() -> None:
     from nightfold.models.catalog import find_model, model_names
 
     table = Table("model", "family", "tasks", "looks at", "weights", "stops early", "extra")
+    for column in table.columns:
+        column.overflow = "fold"
     for name in model_names():
         entry = find_model(name)
         able = entry.capabilities

@@ -13,24 +13,6 @@ _FURTHER = {
     "several symbols, and sees of the others just the bars that opened at the same time.",
 }
 
-_LIVE = """# Live
-
-`nightfold features BTCUSDT` shows the values of the newest bar of the lake (`--set cross_asset`, `--name 'rsi_*'`,
-`--output json`). A program takes them bar by bar, each in a few milliseconds and equal to what a batch gives:
-
-```python
-from assets.live import warm_features
-from resources.environments import load_environment
-
-environment = load_environment()
-live = warm_features(environment.lake, environment.universe)  # the newest bars of each symbol
-values = live.update(bar)  # a closed bar: symbol, open_time, prices, volume
-```
-
-With features of `cross_asset` the bars of all symbols come together, `live.update_all(bars)`, once for each open time;
-a symbol that has no bar then is left out. Without a lake, `LiveFeatures.warm(bars)` starts from any frame of bars.
-"""
-
 
 def features_page() -> str:
     """Write the sets as Markdown, a table for each group.
@@ -52,7 +34,7 @@ def features_page() -> str:
     parts += ["# Further sets"]
     for name, text in _FURTHER.items():
         parts += [f"## {_title(name)}", text, _table(SETS[name].values())]
-    return "\n\n".join([*parts, _LIVE])
+    return "\n\n".join(parts) + "\n"
 
 
 def _title(name: str) -> str:
