@@ -14,6 +14,8 @@ from assets.experiment import Plan
 from assets.frame_type import folder_metadata
 from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted
+from assets.policy import STAGE as POLICY
+from assets.policy import stored_policies
 from assets.splits import stored_split
 from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
@@ -24,22 +26,25 @@ from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
 
-_CODE = "backtest evaluation tearsheet.summary tearsheet.measures"
+_CODE = "backtest policy evaluation tearsheet.summary tearsheet.measures"
 
 
 class BacktestConfig(BacktestRange, dg.Config):
     """What one simulated run covers."""
 
 
-def backtest(plan: Plan, predictions_version: str) -> tuple[dg.AssetsDefinition, str]:
+def backtest(plan: Plan, upstream_version: str) -> tuple[dg.AssetsDefinition, str]:
     """Make `e/backtest`, and return it with its code version."""
     experiment = plan.experiment
-    settings = experiment.model_dump(mode="json", include={"strategy", "costs", "limits", "capital", "first_as_of"})
-    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, predictions_version)
+    settings = experiment.model_dump(
+        mode="json", include={"strategy", "policy", "costs", "limits", "capital", "first_as_of"}
+    )
+    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, upstream_version)
+    policies = [plan.key(POLICY)] if experiment.policy else []
 
     @dg.asset(
         **plan.common("backtest", "evaluate"),
-        deps=[asset_key(plan.key("predictions")), asset_key(plan.data("bars"))],
+        deps=[asset_key(key) for key in (plan.key("predictions"), *policies, plan.data("bars"))],
         code_version=version,
         kinds={"parquet", "numba"},
         metadata=folder_metadata(TABLES),
@@ -91,6 +96,7 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
         lake.require(plan.data(plan.label_set.name), symbols, start, end, labels),
         constants,
         choices,
+        stored_policies(plan, lake),
     )
 
 

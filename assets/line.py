@@ -15,6 +15,8 @@ from assets.keys import data_key
 from assets.labels import labels
 from assets.market_data import exchange_asset, market_data
 from assets.models import model
+from assets.policy import STAGE as POLICY
+from assets.policy import policy
 from assets.predictions import predictions
 from assets.splits import splits
 from assets.tearsheet import tearsheet
@@ -95,13 +97,17 @@ def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.Asse
     }
     blended, blend_version = ensemble(plan, {member: version for member, (_, version) in members.items()})
     predicted, predictions_version = predictions(plan, blend_version)
-    traded, backtest_version = backtest(plan, predictions_version)
+    spec = plan.experiment.policy
+    chosen, policy_version = policy(plan, spec, predictions_version) if spec else (None, predictions_version)
+    traded, backtest_version = backtest(plan, policy_version)
     pages = [tearsheet(plan, backtest_version), comparison(plan, backtest_version)]
     if searched:
         layers[f"{plan.name}_tune"] = [plan.key(STAGE)]
     layers[f"{plan.name}_train"] = [plan.key(stage) for stage in ("splits", *members, "ensemble")]
     layers[f"{plan.name}_predict"] = [plan.key("predictions")]
+    if chosen:
+        layers[f"{plan.name}_policy"] = [plan.key(POLICY)]
     layers[f"{plan.name}_evaluate"] = [plan.key(stage) for stage in ("backtest", "tearsheet", "comparison")]
     fitted = [asset for asset, _ in members.values()]
-    searches = [searched] if searched else []
+    searches = [asset for asset in (searched, chosen) if asset]
     return [split, *searches, *fitted, blended, predicted, traded, *pages]

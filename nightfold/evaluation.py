@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ from nightfold.backtest.cost import Costs
 from nightfold.backtest.expected_move import expected_move
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
-from nightfold.backtest.signal import Distance, move_targets, targets
+from nightfold.backtest.signal import move_targets, targets
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
 from nightfold.forecast import forecast_columns
 from nightfold.labels.table import LabelSet
 from nightfold.models.score import score
+from nightfold.policy.position import in_force, policy_targets
+from nightfold.policy.reading import barrier_distances, read_outlooks, strategy_rows, with_own_barriers
+from nightfold.policy.spec import Thresholds
 from nightfold.spec import Spec
 from nightfold.target import Target
 from nightfold.tearsheet.summary import measure_exposure, measure_returns, measure_trades, sum_costs
@@ -91,6 +94,7 @@ def evaluate(
     labels: pl.DataFrame,
     constants: Constants,
     choices: BacktestRange,
+    policies: pl.DataFrame | None = None,
 ) -> Evaluation:
     """Trade predictions and score them.
 
@@ -107,6 +111,9 @@ def evaluate(
         The constant forecast of the training rows by universe key, as-of date and horizon.
     choices
         Range and cost scale.
+    policies
+        ``symbol``, ``as_of``, ``is_complete`` and the thresholds in force from then on, null for a flat period; where
+        the experiment has a policy.
 
     Raises
     ------
@@ -116,8 +123,9 @@ def evaluate(
     from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
 
     costs = scale_costs(experiment.costs, choices.cost_scale)
-    traded, spoken = (since_first_model(frame, predictions) for frame in (bars, predictions))
-    wanted = wanted_positions(experiment, label_set, spoken, traded, labels, costs)
+    begins = first_moment(predictions, policies)
+    traded, spoken = (frame.filter(pl.col("open_time") >= begins) for frame in (bars, predictions))
+    wanted = wanted_positions(experiment, label_set, spoken, traded, labels, costs, policies)
     run = simulate(traded, wanted, costs, experiment.limits, experiment.capital)
     held = simulate(traded, buy_and_hold(traded), costs, RiskLimits(), experiment.capital)
     daily, holding = daily_returns(run), daily_returns(held)
@@ -143,60 +151,46 @@ def wanted_positions(
     bars: pl.DataFrame,
     labels: pl.DataFrame,
     costs: Costs,
+    policies: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Turn the ensemble's forecasts into positions, by barriers where the target has them, else by the move."""
+    """Turn the ensemble's forecasts into positions: by the policy in force, or by the strategy alone.
+
+    Without a policy: by barriers where the target has them, else by the move.
+    """
     strategy, target = experiment.strategy, experiment.target
+    if target.is_traded and experiment.policy is not None and policies is not None:
+        seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
+        thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
+        return policy_targets(
+            in_force(seen, policies), thresholds, strategy, experiment.policy, experiment.limits.max_position
+        )
     rows = strategy_rows(predictions, bars, target, strategy.horizon)
     if not target.is_traded:
         return rows.select("symbol", "open_time", target=pl.lit(0.0))
     if not target.has_barriers:
         return move_targets(rows, strategy, costs, expected_move(target.objective, label_set.dead_zone))
-    if target.has_barriers and label_set.is_searched:
-        own = labels.select("symbol", "open_time", *label_set.own_barriers([strategy.horizon]))
-        rows = rows.join(own, on=["symbol", "open_time"], how="left")
+    rows = with_own_barriers(rows, label_set, labels, strategy.horizon)
     return targets(rows, strategy, costs, **barrier_distances(label_set, strategy.horizon))
 
 
-def barrier_distances(label_set: LabelSet, horizon: int) -> dict[str, Distance]:
-    """Distances of the barriers in widths; columns where each month has barriers of its own.
+def first_moment(predictions: pl.DataFrame, policies: pl.DataFrame | None = None) -> datetime:
+    """Find when an account begins: at the first model in force, or at the first policy with a whole window behind it.
 
-    Examples
-    --------
-    >>> barrier_distances(LabelSet(lower=0.5), 20)
-    {'upper': 0.8, 'lower': 0.5}
+    Where policies are searched and none has a whole window, it begins at the first model, and stays flat.
     """
-    if label_set.is_searched:
-        return {side: pl.col(f"{side}_{horizon}") / sqrt(horizon) for side in ("upper", "lower")}
-    unit = label_set.barrier(horizon).width / sqrt(horizon)
-    return {"upper": label_set.upper * unit, "lower": label_set.lower * unit}
-
-
-def since_first_model(frame: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
-    """Cut a frame to the bars from the first on at which a model was in force: there an account begins."""
     begins = predictions.filter(pl.col("as_of").is_not_null())["open_time"].min()
-    if begins is None:
+    if not isinstance(begins, datetime):
         raise ConfigError(
             "no model was in force at any bar of the range; backfill `train` for as-ofs within it, then `predict`, or "
             "take another range."
         )
-    return frame.filter(pl.col("open_time") >= begins)
+    complete = None if policies is None else policies.filter("is_complete")["as_of"].min()
+    return max(begins, complete) if isinstance(complete, datetime) else begins
 
 
 def scale_costs(costs: Costs, factor: float) -> Costs:
     """Multiply fees, spread and slippage by a factor; latency and funding stay."""
     return costs.model_copy(update={name: getattr(costs, name) * factor for name in _SCALED})
-
-
-def strategy_rows(predictions: pl.DataFrame, bars: pl.DataFrame, target: Target, horizon: int) -> pl.DataFrame:
-    """Take what a strategy sees of one horizon: ``close``, ``width`` and what the ensemble forecasts."""
-    said = zip(target.objective.columns, forecast_columns(target.objective, horizon), strict=True)
-    return predictions.join(bars.select("symbol", "open_time", "close"), on=["symbol", "open_time"]).select(
-        "symbol",
-        "open_time",
-        "close",
-        (pl.col("volatility") * sqrt(horizon)).alias("width"),
-        *(pl.col(column).alias(name) for name, column in said),
-    )
 
 
 def score_forecasts(experiment: Experiment, rows: pl.DataFrame, constants: Constants) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from nightfold.labels.searched import data_names
 from nightfold.labels.table import LabelSet
 from nightfold.models.catalog import find_model
 from nightfold.models.contract import ModelSpec, require_task
+from nightfold.policy.spec import PolicySpec
 from nightfold.source import records_flow
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec
@@ -115,6 +116,8 @@ class Experiment(Spec):
     """Members by name."""
     ensemble: EnsembleSpec = EnsembleSpec()
     strategy: Strategy = Strategy()
+    policy: PolicySpec | None = None
+    """A search for thresholds and sizes on earlier predictions; none: `strategy` says what is traded, and how large."""
     costs: Costs = Costs()
     limits: RiskLimits = RiskLimits()
     gates: Gates = Gates()
@@ -161,6 +164,10 @@ class Experiment(Spec):
             )
         if self.strategy.exit == "barrier" and not self.target.has_barriers:
             raise ConfigError(f"`strategy.exit` is barrier; the target {self.target.kind} has none, take `exit: time`.")
+        if self.policy is not None and not self.target.is_traded:
+            raise ConfigError(
+                f"`policy` is given; the target {self.target.kind} names no side and is not traded: leave it out."
+            )
         if self.target.objective.task == "next_bar" and self.ensemble.method != "mean":
             raise ConfigError(
                 f"`ensemble.method` is {self.ensemble.method}; forecasts of the next bar come with a confidence, and "

@@ -50,7 +50,9 @@ def run(
 
 @app.command()
 def backfill(
-    layer: Annotated[str, typer.Option(help="ingest, research, tune, train, predict, evaluate, or one data asset.")],
+    layer: Annotated[
+        str, typer.Option(help="ingest, research, tune, train, predict, policy, evaluate, or one data asset.")
+    ],
     start: From = None,
     to: To = None,
     symbols: Symbols = None,

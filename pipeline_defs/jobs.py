@@ -9,7 +9,7 @@ from assets.keys import asset_key
 
 
 def layer_jobs(layers: Mapping[str, Sequence[str]]) -> dict[str, UnresolvedAssetJobDefinition]:
-    """Make a job of each layer: `ingest`, `research`, and per experiment `_train`, `_predict`, `_evaluate`."""
+    """Make a job of each layer: `ingest`, `research`, and per experiment `_train`, `_predict`, `_evaluate`, ..."""
     return {
         layer: dg.define_asset_job(
             layer,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from assets.experiment import Plan
 from assets.keys import data_key
 from assets.line import Line
+from assets.policy import STAGE as POLICY
 from assets.stored import last_open_time
 from assets.tuning import STAGE as TUNING
 from nightfold.features.catalog import SETS
@@ -161,12 +162,27 @@ def predict(night: Night) -> list[Step]:
     return steps
 
 
+def policy(night: Night) -> list[Step]:
+    """Ask for the policies of models that are stored and have none yet, where an experiment searches them."""
+    steps = []
+    for plan in night.line.plans.values():
+        if plan.experiment.policy is None:
+            continue
+        known = plan.experiment.universe_keys(plan.universe.symbols)
+        for universe in known:
+            made = night.lake.as_ofs(plan.key(POLICY), universe)
+            wanted = [key for key in night.lake.as_ofs(plan.key("ensemble"), universe) if key > max(made, default="")]
+            covered = [window_of(parse_moment(key, "as_of"), plan.experiment.retrain) for key in wanted]
+            steps += _blocks(f"{plan.name}_policy", covered, [universe], known)
+    return steps
+
+
 def evaluate(night: Night) -> list[Step]:
     """Ask for backtest and tearsheet of every experiment that has predicted for a day or more."""
     return [Step(f"{plan.name}_evaluate") for plan in night.line.plans.values() if _is_worth_a_report(night, plan)]
 
 
-LAYERS: tuple[Callable[[Night], list[Step]], ...] = (ingest, research, tune, train, predict, evaluate)
+LAYERS: tuple[Callable[[Night], list[Step]], ...] = (ingest, research, tune, train, predict, policy, evaluate)
 """The layers of a night in order. Everything that is still open is covered, so a missed night is caught up by the
 next one; each layer is asked of the lake as the layers before it have left it. The last one is never done: reports
 are made again whenever it is asked."""

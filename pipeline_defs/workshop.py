@@ -24,7 +24,11 @@ from resources.environments import Environment, load_environment, prepare_dagste
 from resources.progress import PROGRESS
 
 DATA_LAYERS = ("ingest", "research")
-EXPERIMENT_LAYERS = ("tune", "train", "predict", "evaluate")
+_HOW_TO_SEARCH = {
+    "tune": "write `tuning:` below a model of the experiment, see docs/tuning.md",
+    "policy": "write `policy: {}` into the experiment, see docs/policy.md",
+}
+EXPERIMENT_LAYERS = ("tune", "train", "predict", "policy", "evaluate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Workshop:
             *(self._steps(f"{experiment}_tune", plan.symbols, start, end) if plan.experiment.tuned else []),
             *self._steps(f"{experiment}_train", plan.symbols, start, end),
             *self._steps(f"{experiment}_predict", plan.symbols, start, end),
+            *(self._steps(f"{experiment}_policy", plan.symbols, start, end) if plan.experiment.policy else []),
             Step(f"{experiment}_evaluate"),
         ]
         self._run(steps)
@@ -93,7 +98,7 @@ class Workshop:
         Parameters
         ----------
         layer
-            `ingest`, `research`, `tune`, `train`, `predict`, `evaluate`, or an asset's name as the UI shows it.
+            `ingest`, `research`, `tune`, `train`, `predict`, `policy`, `evaluate`, or an asset's name.
         start, to
             First and last month or day, both included; by default everything.
         symbols
@@ -165,8 +170,7 @@ class Workshop:
         if layer in EXPERIMENT_LAYERS:
             jobs = [f"{plan.name}_{layer}" for plan in plans if f"{plan.name}_{layer}" in self.line.layers]
             if not jobs:
-                searched = "; write `tuning:` below a model of the experiment, see docs/tuning.md"
-                raise ConfigError(f"`layer` is {layer}, and nothing is searched{searched}.")
+                raise ConfigError(f"`layer` is {layer}, and nothing is searched; {_HOW_TO_SEARCH[layer]}.")
             return [(job, None) for job in jobs]
         jobs = [job for job, keys in self.line.layers.items() if layer in keys]
         if not jobs:
@@ -185,7 +189,7 @@ class Workshop:
         if not traded:
             raise ConfigError(f"`symbols` is {', '.join(symbols)}; {experiment} trades {', '.join(plan.symbols)}.")
         match layer:
-            case "tune" | "train":
+            case "tune" | "train" | "policy":
                 keys = {plan.universe_key(symbol) for symbol in traded}
                 steps = (search_steps if layer == "tune" else as_of_steps)(job, plan, keys, first, last)
             case "predict":

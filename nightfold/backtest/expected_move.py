@@ -36,7 +36,8 @@ def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
         return pl.col("mean")
     if objective.task == "quantile":
         weights = quantile_weights(objective.quantiles)
-        return pl.sum_horizontal(pl.col(name) * weight for name, weight in zip(objective.columns, weights, strict=True))
+        parts = [pl.col(name) * weight for name, weight in zip(objective.columns, weights, strict=True)]
+        return pl.sum_horizontal(parts, ignore_nulls=False)
     if objective.task == "binary":
         return (pl.col("p_yes") - pl.col("p_no")) * pl.col("width") * mean_size(0.0)
     return (pl.col("p_up") - pl.col("p_down")) * pl.col("width") * mean_size(dead_zone)

@@ -111,7 +111,8 @@ def targets(
     if predictions.select(pl.struct(KEY).is_duplicated().any()).item():
         raise SchemaError("`predictions` have two rows for one bar; pass those of one horizon and one model.")
     rows = predictions.sort(KEY)
-    result = _held(rows, strategy, favoured_side(rows, strategy, costs, upper, lower))
+    side = favoured_side(rows, strategy, costs, upper, lower)
+    result = held_targets(rows, strategy, side, pl.lit(strategy.size))
     if strategy.exit == "time":
         return result.select(*KEY, "target")
     return result.select(*KEY, "target", **brackets(upper, lower))
@@ -137,21 +138,40 @@ def move_targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, mo
         ``symbol``, ``open_time``, ``target``; sorted by symbol and time.
     """
     rows = predictions.sort(KEY)
-    least = _cost(strategy, costs) + strategy.min_edge_bps * BPS
+    least = round_trip_cost(strategy, costs) + strategy.min_edge_bps * BPS
     side = _one_where(move > least) - _one_where(move < -least)
-    return _held(rows, strategy, side).select(*KEY, "target")
+    return held_targets(rows, strategy, side, pl.lit(strategy.size)).select(*KEY, "target")
 
 
-def _held(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr) -> pl.DataFrame:
+def held_targets(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr, size: pl.Expr) -> pl.DataFrame:
+    """Hold each favoured side for its time at the size it was entered with.
+
+    Parameters
+    ----------
+    rows
+        Sorted by symbol and time.
+    strategy
+        How long, and whether a side that is still favoured then goes on.
+    favoured, size
+        1, -1 or 0, and the size of a position entered there as a fraction of equity.
+
+    Returns
+    -------
+    DataFrame
+        The rows with ``side`` held after each bar, whether it ``entered`` there, and ``target``.
+    """
     from nightfold.backtest.holding import hold  # loads numba, which specs must not
 
-    side = rows.select(favoured.alias("side")).to_series()
+    rows = rows.with_columns(side=favoured, size=size)
     first = rows["symbol"].rle_id().diff().fill_null(1) != 0
-    held, entered = hold(side.to_numpy(), first.to_numpy(), strategy.holding, renew=strategy.exit == "time")
-    return rows.with_columns(side=held, entered=entered).with_columns(target=pl.col("side") * strategy.size)
+    held, entered = hold(rows["side"].to_numpy(), first.to_numpy(), strategy.holding, renew=strategy.exit == "time")
+    entry_size = pl.when("entered").then("size").forward_fill()
+    return rows.with_columns(side=held, entered=entered).with_columns(
+        target=pl.when(pl.col("side") != 0).then(pl.col("side") * entry_size).otherwise(0.0)
+    )
 
 
-def _cost(strategy: Strategy, costs: Costs) -> pl.Expr:
+def round_trip_cost(strategy: Strategy, costs: Costs) -> pl.Expr:
     """Cost of a round trip at the row's own volatility."""
     return costs.round_trip + 2 * costs.volatility_slippage * pl.col("width") / math.sqrt(strategy.horizon)
 
@@ -166,7 +186,7 @@ def favoured_side(
     """1 or -1 where that side's expected value after cost is above the minimum, else 0; at most one can be."""
     width = pl.col("width")
     timeout = pl.col("timeout_return") if "timeout_return" in predictions.columns else pl.lit(0.0)
-    cost = _cost(strategy, costs)
+    cost = round_trip_cost(strategy, costs)
     long, short = expected_value(
         pl.col("p_down"), pl.col("p_flat"), pl.col("p_up"), upper * width, lower * width, timeout, cost
     )
@@ -175,8 +195,13 @@ def favoured_side(
 
 
 def brackets(upper: Distance, lower: Distance) -> dict[str, pl.Expr]:
-    """Stop and take-profit of the rows that enter: the label's barriers, their parts exchanged for a short."""
-    above, below = ((pl.col("width") * distance).exp() * pl.col("close") for distance in (upper, -lower))
+    """Stop and take-profit of the rows that enter, at the label's barriers."""
+    return brackets_at(above=pl.col("width") * upper, below=-(pl.col("width") * lower))
+
+
+def brackets_at(*, above: pl.Expr, below: pl.Expr) -> dict[str, pl.Expr]:
+    """Stop and take-profit of the rows that enter, by log distances from the close; a short exchanges their parts."""
+    above, below = (distance.exp() * pl.col("close") for distance in (above, below))
     is_long, entered = pl.col("side") > 0, pl.col("entered")
     return {
         "stop": pl.when(entered & is_long).then(below).when(entered).then(above),

@@ -51,6 +51,12 @@ class Cell:
         stroke = f'stroke="{color}" stroke-width="{size}" stroke-linecap="round"'
         return f'<path d="{path}" {stroke}/>' if path else ""
 
+    def block(self, low: Point, high: Point, color: str, strength: float) -> str:
+        """Fill a rectangle between two points, the stronger the more of the colour there is, 0 to 1."""
+        (x, bottom), (right, y) = (map(float, self.place(point).split()) for point in (low, high))
+        size = f'width="{_number(right - x)}" height="{_number(bottom - y)}"'
+        return f'<rect x="{_number(x)}" y="{_number(y)}" {size} fill="{color}" fill-opacity="{strength:.2f}"/>'
+
     def ring(self, point: Point, color: str, radius: float = 6.0) -> str:
         """Draw a circle around a point."""
         x, y = self.place(point).split()

@@ -1,0 +1,156 @@
+"""The policy of each as-of: which forecasts are traded and how large, found on the predictions of the window before."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.experiment import Plan
+from assets.keys import asset_key
+from assets.markdown import markdown_table, plotted
+from assets.partitions import AsOfPartition, data_to_as_of
+from assets.pictures import show_picture
+from assets.tuning import TRIALS
+from nightfold.interval import duration
+from nightfold.policy.picture import policy_picture
+from nightfold.policy.reading import read_outlooks
+from nightfold.policy.record import POLICIES, PolicyCard, passing, policy_trials, trial_table
+from nightfold.policy.search import Market, PolicySearch, search_policy, sweep
+from nightfold.policy.spec import PolicySpec, Thresholds
+from nightfold.schema import KEY
+from nightfold.spec import fingerprint
+from nightfold.splits.as_of import MILLISECOND, known_before
+from nightfold.tuning.ledger import LEDGER
+from nightfold.window import midnight
+from resources.lake import Lake
+
+STAGE = "policy"
+
+_CODE = "policy backtest tearsheet.measures"
+_CARD, _SWEEP = "policy.json", "sweep.parquet"
+_SHOWN = 8
+
+
+def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.AssetsDefinition, str]:
+    """Make `e/policy`, and return it with its code version."""
+    experiment = plan.experiment
+    window = timedelta(days=spec.window_days)
+    settings = experiment.model_dump(
+        mode="json", include={"policy", "strategy", "costs", "limits", "capital", "seed", "first_as_of"}
+    )
+    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, predictions_version)
+    mapping = data_to_as_of(plan.universe, experiment, window)
+    upstream = [plan.key("predictions"), *(plan.data(name) for name in _read(plan))]
+
+    @dg.asset(
+        **{**plan.as_of_asset(STAGE), "tags": {"experiment": plan.name, "layer": STAGE}},
+        deps=[dg.AssetDep(asset_key(key), partition_mapping=mapping) for key in upstream],
+        code_version=version,
+        kinds={"optuna"},
+        description="Thresholds and sizes found on predictions made before the as-of, for the period after it; flat "
+        "unless the best of all trials is more than luck.",
+    )
+    def asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
+    ) -> dg.MaterializeResult[None]:
+        def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
+            begins = partition.as_of - window
+            first = midnight(experiment.first_as_of)
+            if begins < first:
+                days = max((partition.as_of - first).days, 0)
+                card = PolicyCard.too_early(partition.as_of, days, spec.window_days)
+                return _written(folder, card, LEDGER.empty()), _said(card)
+            market = _market(plan, lake, partition, begins)
+            search = search_policy(market, spec, experiment.seed)
+            card = PolicyCard.of(search, partition.as_of)
+            subject = f"{plan.key(STAGE)}/{partition.universe}"
+            trials = policy_trials(search, subject, partition.as_of, market.outlooks["move"].count())
+            tried = search.best or search.trials[0]
+            swept = sweep(market, spec, tried.thresholds)
+            swept.write_parquet(folder / _SWEEP)
+            shown = _metadata(search, market, spec, tried.thresholds, swept)
+            title = f"{plan.name}: policy as of {partition.window.key}, on the {spec.window_days} days before"
+            drawn = policy_picture(search, swept, spec, title, is_simulated=plan.universe.is_simulated)
+            name = f"{plan.key(STAGE)}/{partition.universe}/{partition.window.key}"
+            shown |= {"search": show_picture(reports, name, "Policies tried", drawn)}
+            return _written(folder, card, trials), _said(card) | shown
+
+        return plan.store(context, lake, STAGE, make)
+
+    return asset, version
+
+
+def stored_policies(plan: Plan, lake: Lake) -> pl.DataFrame | None:
+    """Read the policies of all as-ofs; None where the experiment searches none."""
+    if plan.experiment.policy is None:
+        return None
+    cards = [
+        card.rows(plan.experiment.members(universe, plan.universe.symbols))
+        for universe, card in stored_cards(plan, lake)
+    ]
+    return pl.concat(cards) if cards else pl.DataFrame(schema=POLICIES)
+
+
+def stored_cards(plan: Plan, lake: Lake) -> list[tuple[str, PolicyCard]]:
+    """Read the policy of each as-of, with its universe key, in time order."""
+    cards = []
+    for universe in plan.experiment.universe_keys(plan.universe.symbols):
+        for as_of in lake.as_ofs(plan.key(STAGE), universe):
+            with TemporaryDirectory() as scratch:
+                folder = lake.fetch_folder(plan.key(STAGE), f"universe={universe}/{as_of}", Path(scratch))
+                cards.append((universe, PolicyCard.model_validate_json((folder / _CARD).read_text())))
+    return cards
+
+
+def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) -> Market:
+    """Read what was known at the as-of: bars that closed, and forecasts made, in time for a policy to be found."""
+    experiment = plan.experiment
+    symbols = experiment.members(partition.universe, plan.universe.symbols)
+    last = known_before(experiment.split, partition.as_of) - duration(plan.interval)
+    span = (symbols, begins, last + MILLISECOND)
+    bars = lake.require(plan.data("bars"), *span)
+    said = lake.require(plan.key("predictions"), *span)
+    own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
+    labels = lake.require(plan.data(plan.label_set.name), *span, [*KEY, *own]) if own else said
+    seen = read_outlooks(experiment, plan.label_set, said, bars, labels, experiment.costs)
+    return Market(seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital)
+
+
+def _read(plan: Plan) -> list[str]:
+    """Name the data assets it reads beside the predictions."""
+    return ["bars", plan.label_set.name] if plan.label_set.is_searched else ["bars"]
+
+
+def _written(folder: Path, card: PolicyCard, trials: pl.DataFrame) -> str:
+    text = card.model_dump_json(indent=1)
+    (folder / _CARD).write_text(text)
+    LEDGER.validate(trials).write_parquet(folder / TRIALS)
+    return fingerprint([text, *trials["configuration"]])
+
+
+def _said(card: PolicyCard) -> dict[str, Any]:
+    figures: Mapping[str, float | None] = {
+        "trials": card.trials,
+        "sharpe": card.sharpe,
+        "deflated_sharpe": card.deflated_sharpe,
+        "trades": card.trades,
+        "is_flat": float(card.thresholds is None),
+        **({} if card.thresholds is None else card.thresholds.model_dump()),
+    }
+    said = f"flat: {card.reason}" if card.thresholds is None else f"trades, deflated Sharpe {card.deflated_sharpe:.2f}"
+    return {**plotted(figures), "verdict": said, "progress": said}
+
+
+def _metadata(
+    search: PolicySearch, market: Market, spec: PolicySpec, thresholds: Thresholds, swept: pl.DataFrame
+) -> dict[str, Any]:
+    counts = passing(market.outlooks, spec, thresholds)
+    return {
+        "best_trials": dg.MetadataValue.md(markdown_table(trial_table(search).head(_SHOWN))),
+        "forecasts_that_pass": dg.MetadataValue.md(markdown_table(counts)),
+        "sweep": dg.MetadataValue.md(markdown_table(swept)),
+    }

@@ -1,0 +1,154 @@
+"""What is kept of a policy's search: the policy in force, its trials for the ledger, what it would have traded."""
+
+import json
+from datetime import datetime
+
+import polars as pl
+
+from nightfold.policy.position import judged, thresholds_columns
+from nightfold.policy.search import PolicySearch
+from nightfold.policy.spec import PolicySpec, Thresholds
+from nightfold.schema import TIME
+from nightfold.spec import Spec, fingerprint
+from nightfold.tuning.ledger import LEDGER
+
+POLICIES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "symbol": pl.String,
+    "as_of": TIME,
+    "is_complete": pl.Boolean,
+    **dict.fromkeys(Thresholds.model_fields, pl.Float64),
+}
+"""Columns of the policies in force, one row an as-of and symbol; thresholds are null where a period is flat."""
+
+
+class PolicyCard(Spec):
+    """The policy of one as-of, as it is stored."""
+
+    as_of: datetime
+    thresholds: Thresholds | None
+    """None: the period is flat."""
+    reason: str
+    """Why it is flat; empty where it trades."""
+    is_complete: bool
+    """Whether a whole window of predictions lay before it."""
+    trials: int
+    sharpe: float | None
+    """Daily Sharpe ratio of the best trial in its window."""
+    deflated_sharpe: float | None
+    """The same deflated by all trials of the search."""
+    trades: int | None
+    """Trades of the best trial in its window."""
+
+    @classmethod
+    def of(cls, search: PolicySearch, as_of: datetime) -> "PolicyCard":
+        """Write down what a search over a whole window found."""
+        best = search.best
+        return cls(
+            as_of=as_of,
+            thresholds=None if best is None or search.is_flat else best.thresholds,
+            reason=search.reason,
+            is_complete=True,
+            trials=len(search.trials),
+            sharpe=best and best.sharpe,
+            deflated_sharpe=search.deflated_sharpe,
+            trades=best and best.trades,
+        )
+
+    @classmethod
+    def too_early(cls, as_of: datetime, days: int, needed: int) -> "PolicyCard":
+        """Write down that there are too few predictions yet."""
+        reason = f"{days} of {needed} days of predictions lie before it"
+        return cls(
+            as_of=as_of,
+            thresholds=None,
+            reason=reason,
+            is_complete=False,
+            trials=0,
+            sharpe=None,
+            deflated_sharpe=None,
+            trades=None,
+        )
+
+    def rows(self, symbols: list[str]) -> pl.DataFrame:
+        """Return `POLICIES` for the symbols behind it."""
+        found = dict.fromkeys(Thresholds.model_fields) if self.thresholds is None else self.thresholds.model_dump()
+        row = {"as_of": self.as_of, "is_complete": self.is_complete, **found}
+        return pl.DataFrame([{"symbol": symbol, **row} for symbol in symbols], schema=POLICIES)
+
+
+def policy_trials(search: PolicySearch, subject: str, as_of: datetime, forecasts: int) -> pl.DataFrame:
+    """Write all trials down as rows of the ledger.
+
+    Parameters
+    ----------
+    search
+        What was tried.
+    subject
+        For whom: `experiment/policy/universe`.
+    as_of
+        When the policy comes into force.
+    forecasts
+        Rows the search looked at.
+    """
+    settings = [trial.thresholds.model_dump() for trial in search.trials]
+    name = fingerprint([subject, as_of.isoformat(), *settings])
+    rows = [
+        {
+            "as_of": as_of,
+            "search": name,
+            "trial": trial.number,
+            "subject": subject,
+            "configuration": fingerprint([subject, tried]),
+            "settings": json.dumps(tried, sort_keys=True),
+            "state": "complete" if trial.is_feasible else "infeasible",
+            "rung": 0,
+            "metric": "daily_sharpe_ratio",
+            "score": trial.sharpe,
+            "rows": forecasts,
+            "metrics": json.dumps({"trades": trial.trades}),
+            "first_day": trial.first_day,
+            "daily_returns": list(trial.daily_returns),
+        }
+        for trial, tried in zip(search.trials, settings, strict=True)
+    ]
+    return LEDGER.conform(pl.DataFrame(rows, schema=LEDGER.dtypes)).sort(LEDGER.key)
+
+
+def passing(outlooks: pl.DataFrame, spec: PolicySpec, thresholds: Thresholds | None = None) -> pl.DataFrame:
+    """Count by symbol how many forecasts pass which threshold.
+
+    Parameters
+    ----------
+    outlooks
+        `nightfold.policy.outlook.OUTLOOK`, with the thresholds as columns unless they are given.
+    spec, thresholds
+        Units, and one policy for all rows.
+
+    Returns
+    -------
+    DataFrame
+        ``symbol``, ``forecasts``, ``sure`` (confident enough), ``worth`` (edge enough), ``long``, ``short`` (both).
+    """
+    columns = {} if thresholds is None else thresholds_columns(thresholds)
+    side = pl.col("side")
+    return (
+        judged(outlooks.with_columns(**columns), spec)
+        .group_by("symbol")
+        .agg(
+            forecasts=pl.col("move").is_not_null().sum(),
+            sure=pl.col("is_sure").sum(),
+            worth=pl.col("is_worth").sum(),
+            long=(side > 0).sum(),
+            short=(side < 0).sum(),
+        )
+        .sort("symbol")
+    )
+
+
+def trial_table(search: PolicySearch) -> pl.DataFrame:
+    """Put the trials into a table, the best first, infeasible ones last."""
+    rows = [
+        {"trial": trial.number, "sharpe": trial.sharpe, "trades": trial.trades, **trial.thresholds.model_dump()}
+        for trial in sorted(search.trials, key=lambda t: (not t.is_feasible, -(t.sharpe or 0.0), t.number))
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)

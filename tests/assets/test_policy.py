@@ -1,0 +1,116 @@
+"""The policy asset on the simulated market: found on predictions before each as-of, in force from then on."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from assets.partitions import AsOfPartition
+from assets.policy import STAGE, _market, stored_cards, stored_policies
+from nightfold.errors import ConfigError
+from nightfold.tuning.ledger import LEDGER
+from nightfold.window import window_of
+from pipeline_defs.nightly import Night, policy
+
+POLICY = {
+    "policy": {
+        "window_days": 7,
+        "trials": 6,
+        "min_trades": 1,
+        "min_deflated_sharpe": 0.0,
+        "edge": "gross",
+        "min_edge": [0.0, 0.05],
+        "min_confidence": [0.0, 0.5],
+    },
+    "costs": {"taker_fee_bps": 0, "maker_fee_bps": 0, "half_spread_bps": 0, "slippage_bps": 0},
+}
+AS_OFS = ["2024-02-12", "2024-02-19", "2024-02-26"]
+
+
+@pytest.fixture(scope="module")
+def made(deploy: Callable[..., Any]) -> Any:
+    deployment = deploy(experiments={"e": POLICY, "plain": {}})
+    with deployment.workshop() as workshop:
+        for layer in ("ingest", "research", "train", "predict", "policy", "evaluate"):
+            workshop.backfill(layer)
+    return deployment
+
+
+def plan_of(deployment: Any, name: str = "e") -> Any:
+    return deployment.build()[1].plans[name]
+
+
+def stored(deployment: Any, as_of: str, folder: Path) -> Path:
+    lake = deployment.environment().lake
+    return Path(lake.fetch_folder("e/policy", f"universe=pooled/{as_of}", folder / as_of))
+
+
+def test_each_as_of_has_a_policy_and_the_first_window_is_flat(made: Any, tmp_path: Path) -> None:
+    plan, lake = plan_of(made), made.environment().lake
+    cards = [card for _, card in stored_cards(plan, lake)]
+    assert [f"{card.as_of:%Y-%m-%d}" for card in cards] == AS_OFS
+    assert [card.is_complete for card in cards] == [False, True, True]
+    assert cards[0].reason == "0 of 7 days of predictions lie before it"
+    assert [card.trials for card in cards] == [0, 6, 6]
+    for as_of in AS_OFS[1:]:
+        ledger = LEDGER.validate(pl.read_parquet(stored(made, as_of, tmp_path) / "trials.parquet"))
+        assert set(ledger["subject"]) == {"e/policy/pooled"}
+        last = ledger["first_day"] + pl.duration(days=1) * 6
+        assert all(day < datetime.fromisoformat(as_of).date() for day in ledger.select(last)["first_day"])
+
+
+def test_a_policy_sees_only_bars_that_had_closed_and_forecasts_made_in_time(made: Any) -> None:
+    plan, lake = plan_of(made), made.environment().lake
+    as_of = datetime(2024, 2, 19, tzinfo=UTC)
+    market = _market(plan, lake, AsOfPartition(window_of(as_of, "week"), "pooled"), as_of - timedelta(days=7))
+    for frame in (market.bars, market.outlooks):
+        assert frame["open_time"].min() == as_of - timedelta(days=7)
+        assert frame["open_time"].max() + timedelta(hours=1) == as_of - timedelta(hours=1)
+    assert market.outlooks["move"].null_count() == 0
+
+
+def test_the_account_begins_at_the_first_whole_window_and_follows_the_policy_in_force(
+    made: Any, tmp_path: Path
+) -> None:
+    plan, lake = plan_of(made), made.environment().lake
+    folder = lake.fetch_folder("e/backtest", "range=full", tmp_path / "backtest")
+    equity, trades = (pl.read_parquet(folder / f"{name}.parquet") for name in ("equity", "trades"))
+    assert equity["close_time"][0] == datetime(2024, 2, 19, 1, tzinfo=UTC)
+    flat = {card.as_of for _, card in stored_cards(plan, lake) if card.thresholds is None}
+    for begins in flat:
+        within = trades["entry_time"].is_between(
+            begins + timedelta(hours=1), begins + timedelta(days=7), closed="right"
+        )
+        assert not within.any()
+    if flat != {card.as_of for _, card in stored_cards(plan, lake)}:
+        assert trades.height > 0
+
+
+def test_an_experiment_without_a_policy_has_none(made: Any) -> None:
+    plan, lake = plan_of(made, "plain"), made.environment().lake
+    assert stored_policies(plan, lake) is None
+    assert plan.key(STAGE) not in {key for keys in made.build()[1].layers.values() for key in keys}
+
+
+def test_a_night_makes_the_policies_of_models_that_have_none(made: Any) -> None:
+    environment = made.environment()
+    night = Night(made.build()[1], environment.universe, environment.lake, environment.now())
+    assert policy(night) == []
+
+
+def test_made_again_it_is_the_same_byte_for_byte(made: Any, tmp_path: Path) -> None:
+    before = {as_of: (stored(made, as_of, tmp_path / "a") / "policy.json").read_bytes() for as_of in AS_OFS}
+    with made.workshop() as workshop:
+        workshop.backfill("policy")
+    after = {as_of: (stored(made, as_of, tmp_path / "b") / "policy.json").read_bytes() for as_of in AS_OFS}
+    assert before == after
+    assert json.loads(after[AS_OFS[1]])["trials"] == 6
+
+
+def test_a_policy_layer_without_a_policy_says_how_to_get_one(deploy: Callable[..., Any]) -> None:
+    with deploy(experiments={"e": {}}).workshop() as workshop, pytest.raises(ConfigError, match=r"policy: \{\}"):
+        workshop.backfill("policy")
