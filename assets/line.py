@@ -11,6 +11,8 @@ from assets.comparison import comparison
 from assets.ensemble import ensemble
 from assets.experiment import Plan
 from assets.features import features, wanted_sets
+from assets.forecast_log import STAGE as LOG
+from assets.forecast_log import forecast_log_asset, reliability_check
 from assets.keys import data_key
 from assets.labels import labels
 from assets.market_data import exchange_asset, market_data
@@ -78,6 +80,7 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
         plan = Plan(experiment, universe, label_set, {**known, "labels": known[label_set.name]})
         plans[name] = plan
         assets += _experiment_assets(plan, layers)
+        checks += [reliability_check(plan)] if experiment.target.is_traded else []
     searches = frozenset(
         data_key(universe, name, interval)
         for interval in universe.intervals
@@ -104,10 +107,11 @@ def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.Asse
     if searched:
         layers[f"{plan.name}_tune"] = [plan.key(STAGE)]
     layers[f"{plan.name}_train"] = [plan.key(stage) for stage in ("splits", *members, "ensemble")]
-    layers[f"{plan.name}_predict"] = [plan.key("predictions")]
+    logged = [forecast_log_asset(plan, predictions_version)] if plan.experiment.target.is_traded else []
+    layers[f"{plan.name}_predict"] = [plan.key("predictions"), *(plan.key(LOG) for _ in logged)]
     if chosen:
         layers[f"{plan.name}_policy"] = [plan.key(POLICY)]
     layers[f"{plan.name}_evaluate"] = [plan.key(stage) for stage in ("backtest", "tearsheet", "comparison")]
     fitted = [asset for asset, _ in members.values()]
     searches = [asset for asset in (searched, chosen) if asset]
-    return [split, *searches, *fitted, blended, predicted, traded, *pages]
+    return [split, *searches, *fitted, blended, predicted, *logged, traded, *pages]

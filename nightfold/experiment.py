@@ -38,7 +38,7 @@ STAGES = frozenset(
     {
         *("raw_bars", "bars", "features", "order_flow", "cross_asset", "barrier_trials", "barrier_params", "labels"),
         *("splits", "tuning", "ensemble", "predictions"),
-        *("policy", "backtest", "tearsheet", "comparison", "leaderboard", "champion", "drift"),
+        *("forecast_log", "policy", "backtest", "tearsheet", "comparison", "leaderboard", "champion", "drift"),
         *("market_data", "operations", "nightfold", "exchange"),
     }
 )

@@ -21,6 +21,7 @@ from resources.lake import Lake
 Span = tuple[datetime, datetime]
 
 _INSTANT = timedelta(microseconds=1)
+_NOTHING = timedelta(0)
 _WORTH_A_REPORT = timedelta(days=1)
 
 
@@ -156,8 +157,8 @@ def predict(night: Night) -> list[Step]:
         behind: dict[str, list[Span]] = {symbol: [] for symbol in plan.symbols}
         for symbol, spans in behind.items():
             made, known = _predicted_until(night, plan, symbol), _predictable_until(night, plan, symbol)
-            if made is not None and made < known:
-                spans.append((made, known))
+            if made is not None and made < known:  # what came of the last forecasts has become known, too
+                spans.append((max(made - _outcomes_reach(plan), _first_as_of(night, plan, symbol) or made), known))
         steps += _catch_up(f"{plan.name}_predict", night.universe, behind)
     return steps
 
@@ -281,7 +282,7 @@ def _looks_across(key: str) -> bool:
 def _label_reach(line: Line, key: str, interval: Interval) -> timedelta:
     """How far before the last bar a row of an asset may still be open: the longest horizon of labels, else nothing."""
     label_set = line.label_sets.get(key.rpartition("/")[2])
-    return timedelta(0) if label_set is None else margin(label_set)[1] * duration(interval)
+    return _NOTHING if label_set is None else margin(label_set)[1] * duration(interval)
 
 
 def _first_as_of(night: Night, plan: Plan, symbol: str) -> datetime | None:
@@ -294,6 +295,11 @@ def _predicted_until(night: Night, plan: Plan, symbol: str) -> datetime | None:
     """Close of the last bar that has a prediction, at first the first as-of stored; None where there is no model."""
     begins = _first_as_of(night, plan, symbol)
     return begins and max(begins, night.until(plan.key("predictions"), symbol, plan.interval) or begins)
+
+
+def _outcomes_reach(plan: Plan) -> timedelta:
+    """How far before the last forecast the forecast log may still lack outcomes."""
+    return plan.experiment.strategy.horizon * duration(plan.interval) if plan.experiment.target.is_traded else _NOTHING
 
 
 def _predictable_until(night: Night, plan: Plan, symbol: str) -> datetime:

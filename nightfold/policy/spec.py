@@ -34,14 +34,17 @@ class PolicySpec(Spec):
     window_days: PositiveInt = 90
     """Days of predictions before each as-of that the search looks at; before there are so many, nothing is traded."""
     min_confidence: Span = (0.40, 0.70)
+    """Least probability that the side traded is the right one."""
     min_edge: Annotated[tuple[float, float], Field(min_length=2)] = (0.0, 2.0)
-    """In `edge_unit`."""
+    """Least expected move, in `edge_unit`."""
     edge_unit: Literal["cost", "return"] = "cost"
     """`cost`: multiples of a round trip's cost; `return`: a log return, such as .0001 to .002."""
     edge: Literal["net", "gross"] = "net"
     """Whether the expected move must reach `min_edge` after the cost of a round trip or before it."""
     base_risk_fraction: Span = (0.01, 0.05)
+    """Share of equity at risk where the confidence is just enough."""
     max_risk_fraction: Span = (0.03, 0.10)
+    """Share of equity at risk where the forecast is certain."""
     sizing: Literal["risk", "notional"] = "risk"
     """`risk`: the fraction is the share of equity lost at the stop, a barrier's distance or where there is none the
     width of the horizon; `notional`: it is the size of the position."""

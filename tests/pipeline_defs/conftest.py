@@ -77,9 +77,9 @@ class Stage:
             for key in self.line.layers[layer]:
                 self.put(key, until, **choices)
 
-    def put_ensemble(self, folder, name, as_of, universe="pooled"):
+    def put_ensemble(self, folder, name, as_of, universe="pooled", stage="ensemble"):
         (folder / "ensemble.json").write_text("{}")
-        self.lake.write_folder(f"{name}/ensemble", f"universe={universe}/{as_of}", "v1", folder)
+        self.lake.write_folder(f"{name}/{stage}", f"universe={universe}/{as_of}", "v1", folder)
 
     def night(self, *now):
         return Night(self.line, self.universe, self.lake, at(*now))

@@ -17,6 +17,7 @@ from pipeline_defs.nightly import (
     ingest,
     neighbours,
     next_layer,
+    policy,
     predict,
     research,
     train,
@@ -330,6 +331,16 @@ def test_predictions_of_missed_nights_are_made_from_the_last_one_stored(stage, s
     assert predict(ours.night(2024, 2, 3, 0, 10))[0].first == "2024-01-01|AAAUSDT"
 
 
+def test_a_night_fills_in_what_came_of_the_last_forecasts(stage, scratch):
+    ours = stage({"name": "e", "first_as_of": "2024-01-20"})
+    ours.put_data(at(2024, 2, 1, 2))
+    ours.put_ensemble(scratch, "e", "2024-01-20")
+    ours.put("e/predictions", at(2024, 2, 1, 1), start=at(2024, 2, 1))
+    assert predict(ours.night(2024, 2, 1, 2))[0].first == "2024-01-01|AAAUSDT"  # 20 bars before 01:00: 23:20
+    ours.put("e/predictions", at(2024, 2, 1, 1, 40), start=at(2024, 2, 1))
+    assert predict(ours.night(2024, 2, 1, 2))[0].first == "2024-02-01|AAAUSDT"
+
+
 def test_an_experiment_on_a_second_interval_counts_its_own_bars(stage, scratch):
     experiment = {"name": "e", "first_as_of": "2024-01-20", "interval": "1h"}
     ours = stage(experiment, intervals=["5m", "1h"])
@@ -372,11 +383,30 @@ def test_an_experiment_on_day_bars_is_reported_once_it_has_predicted_two(stage, 
     assert evaluate(ours.night(2024, 2, 5)) == [Step("e_evaluate")]
 
 
+# ---------------------------------------------------------------------- policies
+
+
+def test_policies_are_made_for_models_that_have_none(stage, scratch):
+    ours = stage(
+        {"name": "e", "first_as_of": "2024-02-03", "policy": {}}, {"name": "plain", "first_as_of": "2024-02-03"}
+    )
+    assert policy(ours.night(2024, 2, 6)) == []
+    for name in ("e", "plain"):
+        for as_of in ("2024-02-03", "2024-02-04", "2024-02-05"):
+            ours.put_ensemble(scratch, name, as_of)
+    assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-03|pooled", "2024-02-05|pooled")]
+    ours.put_ensemble(scratch, "e", "2024-02-03", stage="policy")
+    assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-04|pooled", "2024-02-05|pooled")]
+    ours.put_ensemble(scratch, "e", "2024-02-05", stage="policy")
+    assert policy(ours.night(2024, 2, 6)) == []
+
+
 # ---------------------------------------------------------------------- the order of a night
 
 
 def test_the_layers_of_a_night_stand_in_the_order_of_the_line():
-    assert [layer.__name__ for layer in LAYERS] == ["ingest", "research", "tune", "train", "predict", "evaluate"]
+    names = ["ingest", "research", "tune", "train", "predict", "policy", "evaluate"]
+    assert [layer.__name__ for layer in LAYERS] == names
 
 
 def test_the_next_layer_is_the_first_one_that_has_something_to_do(stage, scratch):

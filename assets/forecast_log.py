@@ -1,0 +1,105 @@
+"""The forecast log in the lake, filled in as outcomes become known, and a check on how the forecasts turned out."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.experiment import Plan
+from assets.frame_type import frame_type, table_metadata
+from assets.keys import asset_key
+from assets.markdown import markdown_table, plotted, preview
+from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, selected_data
+from nightfold.policy.log import forecast_log, log_table, reliability
+from nightfold.policy.reading import read_outlooks
+from nightfold.schema import KEY, Table
+from resources.io_manager import Frames, Piece
+from resources.lake import Lake
+
+STAGE = "forecast_log"
+
+_RECENT = timedelta(days=90)
+"""Time before the last stored window's end that the check looks at."""
+
+
+def forecast_log_asset(plan: Plan, predictions_version: str) -> dg.AssetsDefinition:
+    """Make `e/forecast_log`."""
+    experiment = plan.experiment
+    table = log_table(plan.key(STAGE))
+    settings = experiment.model_dump(mode="json", include={"strategy", "costs"})
+    version = plan.version("policy backtest.expected_move", settings, predictions_version, *plan.input_versions)
+    read = [plan.key("predictions"), plan.data("bars"), plan.data(plan.label_set.name)]
+
+    @dg.asset(
+        **plan.common(STAGE, "predict"),
+        deps=[asset_key(key) for key in read],
+        partitions_def=data_partitions(plan.universe),
+        backfill_policy=IN_ONE_RUN,
+        io_manager_key="lake_io",
+        code_version=version,
+        dagster_type=frame_type(table, table.name),
+        metadata=table_metadata(table),
+        kinds={"parquet", "polars"},
+        description="What was forecast for the traded horizon, how surely, by which model, and what came of it as soon "
+        "as that is known.",
+    )
+    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
+        return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain)))
+
+    return asset
+
+
+def reliability_check(plan: Plan) -> dg.AssetChecksDefinition:
+    """Hold the confidence of recent forecasts against their outcomes."""
+    key = plan.key(STAGE)
+
+    @dg.asset_check(
+        asset=asset_key(key),
+        name="reliability",
+        description=f"Sides forecast in the last {_RECENT.days} days were right about as often as was said, not less.",
+    )
+    def check(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+        last = max(lake.partitions(key, plan.symbols)).end
+        found = reliability(lake.require(key, plan.symbols, last - _RECENT, last))
+        figures = {"hit_rate": found.hit_rate, "confidence": found.confidence}
+        if found.gap is not None:
+            figures |= {"gap": found.gap.mean, "gap_low": found.gap.low, "gap_high": found.gap.high}
+        return dg.AssetCheckResult(
+            passed=not found.is_overconfident,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "forecasts_known": found.rows,
+                **plotted(figures),
+                "calibration": dg.MetadataValue.md(markdown_table(found.curve)),
+            },
+        )
+
+    return check
+
+
+def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
+    experiment = plan.experiment
+    own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
+    columns = [*KEY, *dict.fromkeys([*_outcome_columns(plan), *own])]
+    for partition in partitions:
+        symbol, window = partition.symbol, partition.window
+        span = ([symbol], window.start, window.end)
+        bars, said = lake.require(plan.data("bars"), *span), lake.require(plan.key("predictions"), *span)
+        labels = lake.require(plan.data(plan.label_set.name), *span, columns)
+        seen = read_outlooks(experiment, plan.label_set, said, bars, labels, experiment.costs)
+        frame = table.conform(forecast_log(seen, said, labels, experiment))
+        found = reliability(frame)
+        metadata = {
+            "outcomes_known": frame.height - frame["actual_move"].null_count(),
+            **plotted({"hit_rate": found.hit_rate, "confidence": found.confidence}),
+            "preview": dg.MetadataValue.md(preview(frame)),
+        }
+        yield Piece(symbol, window, frame, metadata)
+
+
+def _outcome_columns(plan: Plan) -> list[str]:
+    """Columns of the label table that tell what came, and when."""
+    target, horizon = plan.experiment.target, plan.experiment.strategy.horizon
+    names = target.labelled(horizon)["label_end"].meta.root_names()
+    column = target.return_column(horizon)
+    return [*names, *([column] if column else [])]

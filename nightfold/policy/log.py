@@ -1,0 +1,121 @@
+"""The forecast log: each forecast that could be traded, beside what came of it once that is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from nightfold.ensemble.bootstrap import Interval, block_interval
+from nightfold.errors import SchemaError
+from nightfold.experiment import Experiment
+from nightfold.models.calibration_curve import calibration_curve
+from nightfold.schema import KEY, TIME, Column, Table
+
+
+def log_table(name: str) -> Table:
+    """Describe the forecast log of an experiment."""
+    return Table(
+        name,
+        {
+            "symbol": Column(pl.String, "Spot BTCUSDT, perpetual BTCUSDT.P."),
+            "open_time": Column(TIME, "Start of the bar whose close the forecast was made at, UTC."),
+            "as_of": Column(TIME, "When the model behind it came into force."),
+            "version": Column(pl.String, "Fingerprint of that model and all behind it."),
+            "horizon": Column(pl.Int64, "Bars ahead.", minimum=1),
+            "expected_move": Column(pl.Float64, "Expected log return before costs."),
+            "confidence": Column(
+                pl.Float64, "Probability that its sign is right.", nullable=True, minimum=0, maximum=1
+            ),
+            "known_at": Column(TIME, "When what came was known; null: not yet.", nullable=True),
+            "actual_move": Column(pl.Float64, "Log return that came; null: not known yet.", nullable=True),
+        },
+    )
+
+
+def forecast_log(
+    outlooks: pl.DataFrame, predictions: pl.DataFrame, labels: pl.DataFrame, experiment: Experiment
+) -> pl.DataFrame:
+    """Put forecasts beside what came.
+
+    Parameters
+    ----------
+    outlooks
+        `nightfold.policy.outlook.OUTLOOK` of the traded horizon.
+    predictions
+        ``symbol``, ``open_time``, ``as_of`` and ``version`` of the same bars.
+    labels
+        ``symbol``, ``open_time`` and the columns of the target that tell its return and its end.
+    experiment
+        What is forecast, and how far ahead.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `log_table`, one for each bar with a forecast.
+
+    Raises
+    ------
+    SchemaError
+        If the target is not a return.
+    """
+    target, horizon = experiment.target, experiment.strategy.horizon
+    column = target.return_column(horizon)
+    if column is None:
+        raise SchemaError(f"the target {target.kind} names no side; there is no move to log.")
+    came = labels.select(*KEY, actual_move=column, known_at=target.labelled(horizon)["label_end"])
+    return (
+        outlooks.select(*KEY, "confidence", expected_move="move")
+        .join(predictions.select(*KEY, "as_of", "version"), on=KEY)
+        .join(came, on=KEY, how="left", maintain_order="left")
+        .filter(pl.col("as_of").is_not_null() & pl.col("expected_move").is_not_null())
+        .with_columns(
+            horizon=pl.lit(horizon, pl.Int64),
+            known_at=pl.when(pl.col("actual_move").is_not_null()).then("known_at"),
+        )
+        .sort(KEY)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How the forecasts of a log turned out.
+
+    Parameters
+    ----------
+    rows
+        Forecasts with a side whose outcome is known and was not 0.
+    hit_rate
+        Share of them whose side was right; None without rows.
+    confidence
+        What they said of that on average.
+    gap
+        Mean of right (1) or wrong (0) less the confidence, with a block-bootstrap interval; None without rows.
+    curve
+        `nightfold.models.calibration_curve.calibration_curve` of the confidence.
+    """
+
+    rows: int
+    hit_rate: float | None
+    confidence: float | None
+    gap: Interval | None
+    curve: pl.DataFrame
+
+    @property
+    def is_overconfident(self) -> bool:
+        """Whether fewer sides were right than was said, beyond doubt."""
+        return self.gap is not None and self.gap.high is not None and self.gap.high < 0
+
+
+def reliability(log: pl.DataFrame) -> Reliability:
+    """Hold confidence against what came, on forecasts whose outcome is known."""
+    moved = (pl.col("expected_move") != 0) & (pl.col("actual_move") != 0)
+    known = log.filter(moved & pl.col("confidence").is_not_null() & pl.col("actual_move").is_not_null())
+    said, actual = known["expected_move"].to_numpy(), known["actual_move"].to_numpy()
+    sure = known["confidence"].to_numpy()
+    right = (np.sign(said) == np.sign(actual)).astype(np.float64)
+    curve = calibration_curve(sure, right)
+    if known.is_empty():
+        return Reliability(0, None, None, None, curve)
+    longest = int(known["horizon"].max())  # type: ignore[arg-type]  # a column of integers
+    gap = block_interval(right - sure, np.ones(known.height), known["open_time"].to_physical().to_numpy(), longest)
+    return Reliability(known.height, float(right.mean()), float(sure.mean()), gap, curve)
