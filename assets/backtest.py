@@ -97,6 +97,7 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
         constants,
         choices,
         stored_policies(plan, lake),
+        lake.require(plan.data("bars"), symbols, midnight(plan.universe.start), end, ["symbol", "open_time", "close"]),
     )
 
 

@@ -17,6 +17,7 @@ from assets.models import COST
 from nightfold.comparison import as_markdown, compare
 from nightfold.ensemble.picture import calibration_picture, weights_picture
 from nightfold.models.calibration_curve import confidence_curve
+from nightfold.models.pretrained.knowledge import possibly_seen
 from nightfold.schema import KEY
 from nightfold.source import market_note
 from nightfold.tearsheet.comparison import render_comparison
@@ -33,7 +34,9 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         **plan.common("comparison", "evaluate"),
         deps=[asset_key(plan.key("backtest")), asset_key(plan.key("predictions"))],
         code_version=plan.version(
-            "comparison tearsheet ensemble.picture models.calibration_curve", {}, backtest_version
+            "comparison tearsheet ensemble.picture models.calibration_curve models.pretrained.knowledge",
+            {},
+            backtest_version,
         ),
         kinds={"html", "markdown"},
         description="All models at all horizons side by side, on bars none of them had seen: scores, what they cost, "
@@ -47,13 +50,14 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
             folder = lake.fetch_folder(plan.key("backtest"), "range=full", Path(scratch))
             scores = pl.read_parquet(folder / "scores.parquet")
         said, seconds = _predictions(plan, lake), _seconds(plan, lake)
-        found = compare(scores, said, target.objective, target.horizons, members, seconds)
+        seen = possibly_seen(plan.experiment.models, plan.experiment.first_as_of)
+        found = compare(scores, said, target.objective, target.horizons, members, seconds, seen)
         note = market_note(plan.universe.source) if plan.universe.is_simulated else ""
-        text = as_markdown(found, f"Models of {plan.name}", note)
+        text = as_markdown(found, f"Models of {plan.name}", note, list(seen.values()))
         page = write_report(reports, f"{plan.name}/model_comparison.md", text.encode())
         blends = _blends(plan, lake)
         drawn = [*_weights(plan, blends), *_confidence(plan, lake, said)]
-        html = render_comparison(found, f"Models of {plan.name}", note, drawn, _gates(blends))
+        html = render_comparison(found, f"Models of {plan.name}", note, drawn, [*seen.values(), *_gates(blends)])
         write_report(reports, f"{plan.name}/model_comparison.html", html.encode())
         report(plan.key("comparison"), "full", "", page.path)
         gains = {f"loss_gain_{row['horizon']}": row["loss_gain"] for row in found.best.iter_rows(named=True)}
@@ -64,6 +68,7 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
                 "models": dg.MetadataValue.md(text.split("\n## ")[0]),
                 "path": dg.MetadataValue.path(str(page.path)),
                 **plotted(gains),
+                **({"possibly_seen": " ".join(seen.values())} if seen else {}),
             },
         )
 

@@ -15,6 +15,8 @@ from assets.forecast_log import STAGE as LOG
 from assets.forecast_log import forecast_log_asset, reliability_check
 from assets.keys import data_key
 from assets.labels import labels
+from assets.leaderboard import KEY as LEADERBOARD
+from assets.leaderboard import leaderboard
 from assets.market_data import exchange_asset, market_data
 from assets.models import model
 from assets.policy import STAGE as POLICY
@@ -81,6 +83,7 @@ def build_line(universe: Universe, label_sets: Mapping[str, LabelSet], experimen
         plans[name] = plan
         assets += _experiment_assets(plan, layers)
         checks += [reliability_check(plan)] if experiment.target.is_traded else []
+    assets.append(leaderboard(universe, plans))
     searches = frozenset(
         data_key(universe, name, interval)
         for interval in universe.intervals
@@ -111,7 +114,10 @@ def _experiment_assets(plan: Plan, layers: dict[str, list[str]]) -> list[dg.Asse
     layers[f"{plan.name}_predict"] = [plan.key("predictions"), *(plan.key(LOG) for _ in logged)]
     if chosen:
         layers[f"{plan.name}_policy"] = [plan.key(POLICY)]
-    layers[f"{plan.name}_evaluate"] = [plan.key(stage) for stage in ("backtest", "tearsheet", "comparison")]
+    layers[f"{plan.name}_evaluate"] = [
+        *(plan.key(stage) for stage in ("backtest", "tearsheet", "comparison")),
+        LEADERBOARD,
+    ]
     fitted = [asset for asset, _ in members.values()]
     searches = [asset for asset in (searched, chosen) if asset]
     return [split, *searches, *fitted, blended, predicted, *logged, traded, *pages]

@@ -27,6 +27,7 @@ from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import find_model
 from nightfold.models.dataset import Dataset
 from nightfold.models.objective import Objective
+from nightfold.models.pretrained.knowledge import possibly_seen
 from nightfold.models.train import Trained, forecast_blocks, train_model
 from nightfold.schema import TIME, Column, Table
 from nightfold.spec import fingerprint
@@ -101,7 +102,9 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
         scratch: dg.ResourceParam[Path],
     ) -> dg.MaterializeResult[None]:
         def shown(partition: AsOfPartition, bundle: Bundle, folder: Path) -> dict[str, Any]:
-            return fit_metadata(plan, member, partition, bundle, folder, reports)
+            seen = possibly_seen({member: choice}, partition.as_of.date())
+            marked = {"possibly_seen": seen[member]} if seen else {}
+            return fit_metadata(plan, member, partition, bundle, folder, reports) | marked
 
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)

@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan
+from assets.frame_type import table_metadata
 from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of
@@ -51,6 +52,7 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
         deps=[dg.AssetDep(asset_key(key), partition_mapping=mapping) for key in upstream],
         code_version=version,
         kinds={"optuna"},
+        metadata=table_metadata(LEDGER),
         description="Thresholds and sizes found on predictions made before the as-of, for the period after it; flat "
         "unless the best of all trials is more than luck.",
     )

@@ -11,15 +11,19 @@ import yaml
 
 from assets.experiment import Plan
 from assets.keys import asset_key
+from assets.leaderboard import store_run, stored_runs
 from assets.markdown import markdown_table, plotted
 from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation
+from nightfold.leaderboard import MEASURES, Run, RunCard, looks, variant_of
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
+from nightfold.tearsheet.figures import figures_json
 from nightfold.tearsheet.gates import Gate
-from nightfold.tearsheet.page import render_tearsheet
+from nightfold.tearsheet.page import TearsheetInput, render_tearsheet, verdict_of
 from nightfold.tearsheet.preview import equity_png
+from nightfold.tearsheet.summary import by_symbol
 from nightfold.tearsheet.verdict import gate_value, needed
 from resources.lake import Lake
 from resources.progress import report
@@ -52,6 +56,8 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         choices = BacktestRange.model_validate(config.model_dump(include=set(BacktestRange.model_fields)))
         result = _stored(plan, lake, choices)
         provenance = _provenance(plan, lake, choices, version)
+        variant = variant_of(plan.experiment, choices.model_dump())
+        seen = looks(stored_runs(lake), variant, result.daily)
         content = tearsheet_input(
             plan.experiment,
             result,
@@ -61,11 +67,18 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
             market=market_note(plan.universe.source),
             settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
             provenance=provenance,
+            looks=seen,
         )
         name = f"{plan.name}/tearsheet" + ("" if choices.id == "full" else f"-{choices.id}")
         curves = {"Strategy": result.daily, **content.baselines}
         picture = write_report(reports, f"{name}.png", equity_png(curves, is_simulated=content.is_simulated))
         page = write_report(reports, f"{name}.html", render_tearsheet(content).encode())
+        write_report(reports, f"{name}.json", figures_json(content).encode())
+        store_run(
+            lake,
+            Run(_card(plan, choices, variant, content, result, provenance["backtest"]), result.daily),
+            by_symbol(result.trades),
+        )
         report(plan.key("tearsheet"), choices.id, "", page.path)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(page.digest),
@@ -81,6 +94,27 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         )
 
     return asset
+
+
+def _card(
+    plan: Plan, choices: BacktestRange, variant: str, content: TearsheetInput, result: Evaluation, version: str
+) -> RunCard:
+    trades = result.summary["trades"]
+    figures = {**result.summary["measures"], "win_rate": trades["win_rate"], "profit_factor": trades["profit_factor"]}
+    return RunCard(
+        experiment=plan.name,
+        variant=variant,
+        choices=choices.id,
+        first_day=result.daily["day"][0],
+        last_day=result.daily["day"][-1],
+        days=result.daily.height,
+        trades=trades["closed"],
+        gates_passed=sum(gate.passed is True for gate in content.gates),
+        gates=len(content.gates),
+        outcome=verdict_of(content).outcome,
+        measures={name: figures.get(name) for name in MEASURES},
+        version=version,
+    )
 
 
 def _stored(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:

@@ -22,7 +22,13 @@ BENCHMARKS: Mapping[str, tuple[Callable[[Market], Row | list[Row]], ...]] = {
         labels.labelings,
     ),
     "splits": (splits.purged_split, splits.combinatorial),
-    "models": (models.same_trees, models.nightly_retrain, models.twelve_trials, models.one_prediction),
+    "models": (
+        models.same_trees,
+        models.nightly_retrain,
+        models.ten_retrains,
+        models.twelve_trials,
+        models.one_prediction,
+    ),
     "backtest": (backtest.one_signal, backtest.prepared_signal),
     "orchestration": (orchestration.definitions, orchestration.range_runs, orchestration.night),
 }

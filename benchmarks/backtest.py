@@ -8,10 +8,8 @@ from benchmarks.measure import measure
 from benchmarks.peer import beside
 from benchmarks.row import Row
 from nightfold.backtest.cost import Costs
-from nightfold.backtest.engine import run, simulate
+from nightfold.backtest.engine import prepare, run, simulate
 from nightfold.backtest.limit import RiskLimits
-from nightfold.backtest.result import Rows
-from nightfold.backtest.tape import aligned_targets, build_tape, checked_bars, interval_of
 
 _PEERS = ("vectorbt_backtest", "backtesting_backtest")
 _HELD_BARS = 20
@@ -32,10 +30,7 @@ def one_signal(market: Market) -> Row:
 
 def prepared_signal(market: Market) -> Row:
     """Run the same with bars and targets checked and aligned before."""
-    bars = checked_bars(market.seed_scale)
-    interval = interval_of(bars)
-    tape = build_tape(bars, aligned_targets(bars, _targets(market)), interval, None)
-    rows = Rows(bars["symbol"], bars["open_time"], interval)
+    tape, rows = prepare(market.seed_scale, _targets(market), _COSTS, _LIMITS, 10_000.0, None)
     seconds = measure(lambda: run(tape, rows, _COSTS, _LIMITS, 10_000.0))
     return Row(f"a backtest, {bars.height:,} bars, on a prepared tape", seconds, promise=0.002)
 

@@ -26,6 +26,7 @@ _REQUIREMENTS = {
     "backtesting_backtest": ("backtesting==0.6.6",),
     "skfolio_splits": ("skfolio==1.12.2",),
     "purgedcv_splits": ("purgedcv==0.1.11",),
+    "freqai_retrains": ("freqtrade==2026.9", "datasieve==0.1.9", "lightgbm==4.7.0", "xgboost-cpu==3.2.0"),
 }
 
 

@@ -1,6 +1,6 @@
 """All models of an experiment side by side, at every horizon, on bars none of them had seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ _WORDS = {
     "r2": "R2",
     "sign_accuracy": "sign right",
     "cpu_seconds": "CPU seconds",
+    "seen": "possibly seen",
 }
 
 
@@ -41,10 +42,11 @@ class Comparison:
         Proper score of the task in words, and the forecast without skill beside it.
     models
         A row a model and horizon: means over as-ofs of the scores that the task has, gain over the constant forecast
-        with its standard error, CPU seconds of an as-of's fit (the ensemble's: of all its members).
+        with its standard error, CPU seconds of an as-of's fit (the ensemble's: of all its members); where a member is
+        pretrained on some of these bars, ``seen``: whether the model may know outcomes by heart.
     best
         Per horizon the model of least loss, and whether it is skilled: of classes whether its direction gain, else
-        whether its gain over the constant, is beyond two standard errors.
+        whether its gain over the constant, is beyond two standard errors; and whether it may have seen the test.
     correlations
         Per horizon how much forecasts move together: a row and a column a member.
     """
@@ -63,6 +65,7 @@ def compare(
     horizons: Sequence[int],
     members: Sequence[str],
     seconds: Mapping[tuple[str, int], float],
+    seen: Collection[str] = (),
 ) -> Comparison:
     """Lay scores, correlations and costs out for reading.
 
@@ -76,11 +79,16 @@ def compare(
         Of the experiment.
     seconds
         CPU seconds of the fits of one as-of, by member and horizon.
+    seen
+        Members that are pretrained on some of these bars; the ensemble is as seen as they are.
     """
     cost = {**seconds, **{("ensemble", h): sum(seconds.get((m, h), 0.0) for m in members) for h in horizons}}
     table = by_model(scores)
     spent = [cost.get((model, horizon)) for model, horizon in table.select("model", "horizon").iter_rows()]
     models = table.with_columns(pl.Series("cpu_seconds", spent, pl.Float64)).drop("metric")
+    marked = pl.col("model").is_in([*seen, *(["ensemble"] if set(seen) & set(members) else [])])
+    if seen:
+        models = models.with_columns(seen=pl.when(marked).then(pl.lit("yes")).otherwise(pl.lit("no")))
     known = [name for name in models.columns if models[name].null_count() < models.height or name == "loss_error"]
     is_directed = pl.col("direction_gain").is_not_null()
     best = (
@@ -91,6 +99,7 @@ def compare(
             *("horizon", "model", "loss", "loss_gain"),
             skilled=pl.when(is_directed).then(_beyond_error("direction")).otherwise(_beyond_error("loss")),
             is_directed=is_directed,
+            seen=marked,
         )
         .sort("horizon")
     )
@@ -108,14 +117,15 @@ def _beyond_error(name: str) -> pl.Expr:
     return pl.col(f"{name}_gain") > 2 * pl.col(f"{name}_error")
 
 
-def as_markdown(comparison: Comparison, title: str, note: str = "") -> str:
-    """Write a comparison as a Markdown document."""
+def as_markdown(comparison: Comparison, title: str, note: str = "", remarks: Sequence[str] = ()) -> str:
+    """Write a comparison as a Markdown document, with remarks on what its scores are worth."""
     loss = f"Loss is {comparison.metric.lower()}, lower is better; the constant names the {comparison.constant} "
     parts = [
         f"# {title}",
         *([f"**{note}**"] if note else []),
         f"{loss}whatever the bar. Means over as-ofs, on bars no model had seen, with standard errors over as-ofs.",
         _markdown(spelled(comparison.models)),
+        *remarks,
         "## Best at each horizon",
         "\n".join(best_words(row) for row in comparison.best.iter_rows(named=True)),
     ]
@@ -134,6 +144,7 @@ def best_words(row: Mapping[str, Any]) -> str:
         (False, False): "no skill beyond the constant",
     }
     skill = words[row["is_directed"], bool(row["skilled"])]
+    skill += ", possibly seen before" if row["seen"] else ""
     ahead = "1 bar" if row["horizon"] == 1 else f"{row['horizon']} bars"
     return f"- {ahead}: `{row['model']}`, {skill}."
 

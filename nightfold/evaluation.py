@@ -1,30 +1,34 @@
 """From out-of-sample predictions to what they were worth: forecast scores, a simulated account, a benchmark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import PositiveFloat
 
-from nightfold.backtest.baseline import buy_and_hold
-from nightfold.backtest.cost import Costs
+from nightfold.backtest.cost import BPS, Costs
 from nightfold.backtest.expected_move import expected_move
-from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
 from nightfold.backtest.signal import move_targets, targets
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
 from nightfold.forecast import forecast_columns
+from nightfold.interval import INTERVALS, duration
 from nightfold.labels.table import LabelSet
 from nightfold.models.score import score
-from nightfold.policy.position import in_force, policy_targets
+from nightfold.policy.position import in_force, policy_targets, thresholds_columns
 from nightfold.policy.reading import barrier_distances, read_outlooks, strategy_rows, with_own_barriers
+from nightfold.policy.record import PASSING, POLICIES, passing
+from nightfold.policy.search import threshold_grid
 from nightfold.policy.spec import Thresholds
+from nightfold.robustness import Account, baselines, luck, overfitting, scale_costs, sensitivity, shocks
 from nightfold.spec import Spec
 from nightfold.target import Target
+from nightfold.tearsheet.regime import count_crashes, crashes, regime_returns, regimes
 from nightfold.tearsheet.summary import measure_exposure, measure_returns, measure_trades, sum_costs
 
 Constants = Mapping[tuple[str, str, int], Sequence[float]]
@@ -41,7 +45,10 @@ SCORES: dict[str, type[pl.DataType]] = {
 }
 """Columns of `Evaluation.scores`, which may have no row: the first labels take their horizon to become known."""
 
-_SCALED = ("taker_fee_bps", "maker_fee_bps", "minimum_fee", "half_spread_bps", "slippage_bps", "volatility_slippage")
+_HOLDINGS = (0.5, 1.0, 2.0)
+_EDGES = (0.0, 0.25, 0.5, 1.0)
+_THRESHOLDS = 5
+"""Values of each threshold of the policies that are held constant to look for overfitting."""
 
 
 class BacktestRange(Spec):
@@ -66,10 +73,14 @@ class Evaluation:
 
     Parameters
     ----------
-    equity, fills, trades, rejected
+    equity, fills, trades, rejected, triggers
         As in `nightfold.backtest.result.Backtest`.
-    daily, holding
-        ``day``, ``daily_return`` of the strategy, and of buying everything at the start and keeping it.
+    daily, baselines
+        ``day``, ``daily_return`` of the strategy; and by ``name`` of what anyone could have traded.
+    regimes, sensitivity, shocks
+        As from `nightfold.tearsheet.regime.regime_returns` and `nightfold.robustness`.
+    policies, passing
+        Policies in force by ``as_of``, and how many forecasts passed them by ``symbol``; empty without a policy.
     scores
         ``as_of``, ``model``, ``horizon``, ``rows`` and forecast scores out of sample.
     summary
@@ -80,8 +91,14 @@ class Evaluation:
     fills: pl.DataFrame
     trades: pl.DataFrame
     rejected: pl.DataFrame
+    triggers: pl.DataFrame
     daily: pl.DataFrame
-    holding: pl.DataFrame
+    baselines: pl.DataFrame
+    regimes: pl.DataFrame
+    sensitivity: pl.DataFrame
+    shocks: pl.DataFrame
+    policies: pl.DataFrame
+    passing: pl.DataFrame
     scores: pl.DataFrame
     summary: dict[str, Any]
 
@@ -95,6 +112,7 @@ def evaluate(
     constants: Constants,
     choices: BacktestRange,
     policies: pl.DataFrame | None = None,
+    history: pl.DataFrame | None = None,
 ) -> Evaluation:
     """Trade predictions and score them.
 
@@ -114,34 +132,115 @@ def evaluate(
     policies
         ``symbol``, ``as_of``, ``is_complete`` and the thresholds in force from then on, null for a flat period; where
         the experiment has a policy.
+    history
+        ``symbol``, ``open_time``, ``close`` of the same symbols from as long before the range as is known, so that its
+        first days have a regime; none: the bars of the range alone.
 
     Raises
     ------
     ConfigError
         If no model was in force at any bar of the range.
     """
-    from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
-
     costs = scale_costs(experiment.costs, choices.cost_scale)
     begins = first_moment(predictions, policies)
     traded, spoken = (frame.filter(pl.col("open_time") >= begins) for frame in (bars, predictions))
-    wanted = wanted_positions(experiment, label_set, spoken, traded, labels, costs, policies)
-    run = simulate(traded, wanted, costs, experiment.limits, experiment.capital)
-    held = simulate(traded, buy_and_hold(traded), costs, RiskLimits(), experiment.capital)
-    daily, holding = daily_returns(run), daily_returns(held)
-    scores = score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), constants)
+
+    def wanted(asked: Costs) -> pl.DataFrame:
+        return wanted_positions(experiment, label_set, spoken, traded, labels, asked, policies)
+
+    account = Account(traded, wanted, costs, experiment.limits, experiment.capital)
+    run = account.trade()
+    daily, others = daily_returns(run), baselines(account, run)
     summary = {
         "measures": measure_returns(daily) | measure_exposure(run.equity, run.fills),
-        "holding": measure_returns(holding),
+        "holding": measure_returns(others["Buy and hold"]),
         "trades": asdict(measure_trades(run.trades)),
         "cost_totals": asdict(sum_costs(run.fills, run.trades)),
+        "luck": luck(account, run),
+        "overfitting": overfitting(
+            account, variants(experiment, label_set, spoken, traded, labels, costs), daily.height
+        ),
+        "crashes": count_crashes(crashes(traded, _interval(traded))),
         "costs": costs.model_dump(),
         "choices": choices.model_dump(),
         "capital": experiment.capital,
         "ruined": run.is_ruined,
         "open_orders": run.open_orders.height,
     }
-    return Evaluation(run.equity, run.fills, run.trades, run.rejected, daily, holding, scores, summary)
+    return Evaluation(
+        equity=run.equity,
+        fills=run.fills,
+        trades=run.trades,
+        rejected=run.rejected,
+        triggers=run.triggers,
+        daily=daily,
+        baselines=pl.concat(frame.select(pl.lit(name).alias("name"), pl.all()) for name, frame in others.items()),
+        regimes=regime_returns(daily, regimes(traded if history is None else history, _interval(traded))),
+        sensitivity=sensitivity(account),
+        shocks=shocks(account, run),
+        policies=_in_force_since(policies, begins),
+        passing=_passing(experiment, label_set, spoken, traded, labels, costs, policies),
+        scores=score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), constants),
+        summary=summary,
+    )
+
+
+def variants(
+    experiment: Experiment,
+    label_set: LabelSet,
+    predictions: pl.DataFrame,
+    bars: pl.DataFrame,
+    labels: pl.DataFrame,
+    costs: Costs,
+) -> Iterator[pl.DataFrame]:
+    """Decide as the experiment could have been set up instead: constant thresholds, or other edges and holding times.
+
+    Yields
+    ------
+    DataFrame
+        Targets of one variant.
+    """
+    strategy, spec = experiment.strategy, experiment.policy
+    if not experiment.target.is_traded:
+        return
+    if spec is None:
+        for edge, holding in product(_EDGES, _HOLDINGS):
+            asked = strategy.min_edge_bps + edge * costs.round_trip / BPS
+            held = max(round(strategy.holding * holding), 1)
+            other = strategy.model_copy(update={"min_edge_bps": asked, "hold_bars": held})
+            changed = experiment.model_copy(update={"strategy": other})
+            yield wanted_positions(changed, label_set, predictions, bars, labels, costs)
+    else:
+        seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
+        for constant in threshold_grid(spec, _THRESHOLDS):
+            yield policy_targets(seen, thresholds_columns(constant), strategy, spec, experiment.limits.max_position)
+
+
+def _in_force_since(policies: pl.DataFrame | None, begins: datetime) -> pl.DataFrame:
+    """Policies of the range, one row an as-of and symbol."""
+    return pl.DataFrame(schema=POLICIES) if policies is None else policies.filter(pl.col("as_of") >= begins)
+
+
+def _passing(
+    experiment: Experiment,
+    label_set: LabelSet,
+    predictions: pl.DataFrame,
+    bars: pl.DataFrame,
+    labels: pl.DataFrame,
+    costs: Costs,
+    policies: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Count the forecasts of the range that passed the policy in force."""
+    if policies is None or experiment.policy is None:
+        return pl.DataFrame(schema=PASSING)
+    seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
+    return passing(in_force(seen, policies), experiment.policy)
+
+
+def _interval(bars: pl.DataFrame) -> str:
+    """Length of a bar, as the shortest step of a symbol."""
+    step = bars.sort("symbol", "open_time").select(pl.col("open_time").diff().over("symbol").drop_nulls().min()).item()
+    return next(name for name in INTERVALS if duration(name) == step)
 
 
 def wanted_positions(
@@ -186,11 +285,6 @@ def first_moment(predictions: pl.DataFrame, policies: pl.DataFrame | None = None
         )
     complete = None if policies is None else policies.filter("is_complete")["as_of"].min()
     return max(begins, complete) if isinstance(complete, datetime) else begins
-
-
-def scale_costs(costs: Costs, factor: float) -> Costs:
-    """Multiply fees, spread and slippage by a factor; latency and funding stay."""
-    return costs.model_copy(update={name: getattr(costs, name) * factor for name in _SCALED})
 
 
 def score_forecasts(experiment: Experiment, rows: pl.DataFrame, constants: Constants) -> pl.DataFrame:

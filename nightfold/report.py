@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from nightfold.evaluation import Evaluation
-from nightfold.experiment import Experiment
+from nightfold.experiment import Experiment, ModelChoice
+from nightfold.leaderboard import ALONE, Looks
+from nightfold.models.pretrained.knowledge import possibly_seen
 from nightfold.tearsheet.gates import MACRO_F1, evaluate_gates
 from nightfold.tearsheet.page import TearsheetInput
+from nightfold.tearsheet.regime import regimes_lived
 from nightfold.tearsheet.summary import fold_returns
 
 _SPOT_ONLY_LONG = "The account is a spot account: it cannot go short, so forecasts of a fall are not traded."
@@ -23,6 +26,7 @@ def tearsheet_input(
     market: str,
     settings: str,
     provenance: Mapping[str, str],
+    looks: Looks = ALONE,
 ) -> TearsheetInput:
     """Gather everything a tearsheet shows, gates judged."""
     folds = fold_returns(result.daily, result.scores["as_of"].unique().to_list())
@@ -35,6 +39,11 @@ def tearsheet_input(
         fold_returns=folds["fold_return"],
         macro_f1=macro_f1,
         chance_f1=chance,
+        n_trials=looks.n_trials,
+        trial_variance=looks.variance,
+        overfitting=result.summary["overfitting"],
+        regimes=regimes_lived(result.regimes),
+        crashes=result.summary["crashes"],
     )
     return TearsheetInput(
         title=experiment.name.replace("_", " ").capitalize(),
@@ -49,14 +58,28 @@ def tearsheet_input(
         daily=result.daily,
         trades=result.trades,
         fills=result.fills,
-        baselines={"Buy and hold": result.holding},
+        baselines={
+            str(name): frame.drop("name")
+            for (name,), frame in result.baselines.partition_by("name", as_dict=True, maintain_order=True).items()
+        },
         folds=folds,
         model_metrics=result.scores,
-        gates=gates if experiment.target.objective.classes else [gate for gate in gates if gate.name != MACRO_F1],
+        gates=gates
+        if experiment.target.objective.classes
+        else [gate for gate in gates if not gate.name.startswith(MACRO_F1)],
         settings=settings,
         provenance=provenance,
-        remarks=[_SPOT_ONLY_LONG] if experiment.limits.instrument == "spot" else [],
+        n_trials=looks.n_trials,
+        trial_variance=looks.variance,
+        remarks=[
+            *possibly_seen(_blended(experiment), result.daily["day"][0]).values(),
+            *([_SPOT_ONLY_LONG] if experiment.limits.instrument == "spot" else []),
+        ],
     )
+
+
+def _blended(experiment: Experiment) -> dict[str, ModelChoice]:
+    return {name: experiment.models[name] for name in experiment.ensemble.chosen(experiment.models)}
 
 
 def _traded_f1(scores: pl.DataFrame, horizon: int) -> tuple[float | None, float | None]:

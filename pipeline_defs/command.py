@@ -125,6 +125,25 @@ def sql(
         show(query(load_environment().lake, statement), output, rows=50)
 
 
+@app.command()
+def leaderboard(
+    output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
+    every: Annotated[bool, typer.Option("--all", help="All days of each variant, not just its newest result.")] = False,
+) -> None:
+    """List all results that were looked at, of every experiment."""
+    from assets.leaderboard import stored_runs
+    from nightfold.leaderboard import newest, table
+    from resources.environments import load_environment
+
+    with reported():
+        runs = stored_runs(load_environment().lake)
+        if not runs:
+            raise ConfigError(
+                "there are no results yet; `nightfold run` or `nightfold backfill --layer evaluate` makes one."
+            )
+        show(table(runs if every else newest(runs)), output, rows=-1)
+
+
 app.command()(features)
 
 

@@ -1,27 +1,31 @@
 """Simulate an account that trades wanted positions on bars."""
 
 import math
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from nightfold.backtest import kernel
 from nightfold.backtest.cost import BPS, Costs
 from nightfold.backtest.funding import funding_by_bar
+from nightfold.backtest.kernel import record
+from nightfold.backtest.kernel import run as kernel
+from nightfold.backtest.kernel.record import Floats, Log, Marks, State, Tape
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import (
     Backtest,
     Rows,
     equity_frame,
     fills_frame,
+    frame,
     payments_frame,
-    records,
     rejected_frame,
     trades_frame,
+    triggers_frame,
 )
 from nightfold.backtest.tape import aligned_targets, build_tape, checked_bars, interval_of
 from nightfold.errors import ConfigError
+from nightfold.schema import KEY
 
 
 def simulate(
@@ -38,7 +42,8 @@ def simulate(
     it differs from the target before it. The order fills at the open of the next bar (``latency_bars`` later by
     `costs`) that can fill; nothing fills on bars without volume or with ``gap_filled``, and equity is marked there
     at the last close that traded. Brackets leave at the stop, at the open where a bar opens beyond it, or at the
-    limit of the target once it is traded through; where one bar holds both, at the stop.
+    limit of the target once it is traded through; where one bar holds both, at the stop. An order with a limit waits
+    until that is traded through, or a newer one replaces it.
 
     Parameters
     ----------
@@ -47,7 +52,8 @@ def simulate(
         order. Times that are missing are holes.
     targets
         ``symbol``, ``open_time`` of the bar that decides, ``target`` (signed fraction of equity), optionally the
-        prices ``stop`` and ``take_profit``. Null, NaN and absent rows: no decision, the last one stays (0 at first).
+        prices ``stop``, ``take_profit`` and ``limit`` of the order. Null, NaN and absent rows: no decision, the last
+        one stays (0 at first).
     costs, limits
         What a fill costs and what the account may hold.
     capital
@@ -58,16 +64,30 @@ def simulate(
     Returns
     -------
     Backtest
-        Equity, fills, trades, whatever was rejected; positions open at the end are marked, not closed.
+        Equity, fills, trades, whatever was rejected, each time a rule stepped in; positions open at the end are
+        marked, not closed.
 
     Raises
     ------
     SchemaError
         With all faults of a frame: missing columns, duplicates, prices that are null or not positive, targets that
-        are infinite or fall on no bar, a stop on the wrong side of its target.
+        are infinite or fall on no bar, a stop or limit on the wrong side of the next price.
     ConfigError
         If `capital` is not positive, or funding is missing for perpetuals or given for spot.
     """
+    tape, rows = prepare(bars, targets, costs, limits, capital, funding)
+    return run(tape, rows, costs, limits, capital)
+
+
+def prepare(
+    bars: pl.DataFrame,
+    targets: pl.DataFrame | None,
+    costs: Costs,
+    limits: RiskLimits,
+    capital: float,
+    funding: pl.DataFrame | None,
+) -> tuple[Tape, Rows]:
+    """Check everything that `simulate` is given, and lay it out for the kernel; no targets: no decision anywhere."""
     if not (math.isfinite(capital) and capital > 0):
         raise ConfigError(f"`capital` is {capital}; it must be a positive amount of quote currency.")
     is_spot = limits.instrument == "spot"
@@ -76,85 +96,123 @@ def simulate(
     bars = checked_bars(bars)
     interval = interval_of(bars)
     rates = None if is_spot else funding_by_bar(bars, interval, costs, funding)
-    tape = build_tape(bars, aligned_targets(bars, targets), interval, rates)
-    return run(tape, Rows(bars["symbol"], bars["open_time"], interval), costs, limits, capital)
+    wanted = bars.select(*KEY, target=pl.lit(math.nan)) if targets is None else targets
+    tape = build_tape(bars, aligned_targets(bars, wanted), interval, rates)
+    return tape, Rows(bars["symbol"].gather(tape.first[:-1]).to_list(), tape.first, tape.time, interval)
 
 
-def run(tape: kernel.Tape, rows: Rows, costs: Costs, limits: RiskLimits, capital: float) -> Backtest:
+def run(tape: Tape, rows: Rows, costs: Costs, limits: RiskLimits, capital: float) -> Backtest:
     """Let the kernel walk over the tape and turn its records into tables."""
-    n_rows, n_symbols = len(tape.time), len(tape.first) - 1
-    state = empty_state(tape, capital)
-    log = empty_log(n_rows, n_symbols)
-    kernel.run(tape, rules_of(costs, limits), state, log)
-    counts = log.counts[0]
+    state = empty_state(tape, costs, rows.names, capital)
+    log, marks = empty_log(len(tape.time), len(rows.names)), empty_marks(len(tape.time))
+    kernel.run(tape, rules_of(costs, limits, tape), state, log, marks)
+    done = state.account[0]
     return Backtest(
         capital=float(capital),
-        equity=equity_frame(records(log.equity, counts.equity), rows.interval),
-        fills=fills_frame(records(log.fills, counts.fills), rows),
-        trades=trades_frame(records(log.trades, counts.trades), rows),
-        rejected=rejected_frame(records(log.rejected, counts.rejected), rows),
-        open_orders=open_orders(tape, state, rows, costs.latency_bars, int(log.equity.time[counts.equity - 1])),
-        funding=payments_frame(records(log.payments, counts.payments), rows),
-        is_ruined=bool(log.equity.equity[counts.equity - 1] <= 0),
+        equity=equity_frame(tape, marks, int(done.points)),
+        fills=fills_frame(log.fills[: done.fills], rows),
+        trades=trades_frame(log.trades[: done.trades], rows),
+        rejected=rejected_frame(log.rejected[: done.rejected], rows),
+        triggers=triggers_frame(log.triggers[: done.triggers], rows),
+        open_orders=open_orders(state, rows),
+        funding=payments_frame(log.payments[: done.payments], rows),
+        is_ruined=bool(marks.equity[done.points - 1] <= 0),
     )
 
 
-def rules_of(costs: Costs, limits: RiskLimits) -> kernel.Rules:
-    """Costs and limits as the kernel's numbers."""
-    return kernel.Rules(
-        taker_fee=costs.taker_fee_bps * BPS,
-        maker_fee=costs.maker_fee_bps * BPS,
-        minimum_fee=costs.minimum_fee,
-        half_spread=costs.half_spread_bps * BPS,
-        slippage=costs.slippage_bps * BPS,
-        volatility_slippage=costs.volatility_slippage,
-        latency=costs.latency_bars,
-        is_spot=limits.instrument == "spot",
-        max_position=limits.max_position,
-        max_gross=limits.max_gross,
-        maintenance_margin=limits.maintenance_margin,
-    )
+def rules_of(costs: Costs, limits: RiskLimits, tape: Tape) -> np.recarray:
+    """Costs, limits and what the tape is like as the kernel's numbers; infinite where there is no limit."""
+    numbers = {
+        "taker_fee": costs.taker_fee_bps * BPS,
+        "maker_fee": costs.maker_fee_bps * BPS,
+        "minimum_fee": costs.minimum_fee,
+        "half_spread": costs.half_spread_bps * BPS,
+        "slippage": costs.slippage_bps * BPS,
+        "volatility_slippage": costs.volatility_slippage,
+        "impact": costs.impact_slippage,
+        "participation": math.inf if costs.max_participation is None else costs.max_participation,
+        "latency": costs.latency_bars,
+        "latency_ms": costs.latency_ms,
+        "is_spot": limits.instrument == "spot",
+        "maintenance_margin": limits.maintenance_margin,
+        "rebalance_band": math.inf if limits.rebalance_band is None else limits.rebalance_band,
+        "interval": tape.interval,
+        "has_limits": tape.has_limits,
+        **dict.fromkeys(("max_net", "max_correlated", "max_drawdown", "max_daily_loss"), math.inf),
+    }
+    for rule in limits.rules:
+        numbers |= rule.numbers
+    rules = np.zeros(1, record.RULES).view(np.recarray)
+    for name, number in numbers.items():
+        rules[name] = number
+    return rules
 
 
-def empty_state(tape: kernel.Tape, capital: float) -> kernel.State:
-    """Lay out an account of cash only, before the first bar."""
-    n_symbols = len(tape.first) - 1
-    book = np.zeros(n_symbols, kernel.BOOK).view(np.recarray)
+def by_symbol(costs: Costs, name: str, symbols: Sequence[str]) -> Floats:
+    """Look a setting up for each symbol."""
+    given = getattr(costs, name)
+    if not isinstance(given, dict):
+        return np.full(len(symbols), float(given))
+    absent = [symbol for symbol in symbols if symbol not in given]
+    if absent:
+        raise ConfigError(
+            f"`costs.{name}` has no value for {', '.join(absent)}; give one for each symbol that is traded (0 for "
+            "none), or one number for all."
+        )
+    return np.array([given[symbol] for symbol in symbols], dtype=np.float64)
+
+
+def empty_state(tape: Tape, costs: Costs, symbols: Sequence[str], capital: float) -> State:
+    """Lay out an account of cash only, before the first bar.
+
+    Raises
+    ------
+    ConfigError
+        If a step or a minimum is given by symbol, but not for one of them.
+    """
+    account = np.zeros(1, record.ACCOUNT).view(np.recarray)
+    for name in ("cash", "equity", "peak", "day_start", "top", "trough"):
+        account[name] = capital
+    book = np.zeros(len(symbols), record.BOOK).view(np.recarray)
     for name in ("mark", "stop", "take_profit"):
         book[name] = np.nan
-    for name in ("due", "newest"):
+    for name in ("head", "tail", "due"):
         book[name] = -1
+    for name, setting in (("tick", "tick_size"), ("step", "quantity_step"), ("minimum_order", "minimum_order")):
+        book[name] = by_symbol(costs, setting, symbols)
     book["next"] = tape.first[:-1]
-    scratch = np.zeros((2, n_symbols))
-    return kernel.State(
-        np.array([capital], dtype=np.float64), book, np.full(len(tape.time), np.nan), scratch[0], scratch[1]
-    )
+    return State(account, book, np.recarray(len(tape.time), record.QUEUED))
 
 
-def empty_log(n_rows: int, n_symbols: int) -> kernel.Log:
+def empty_log(n_rows: int, n_symbols: int) -> Log:
     """Lay out room for the most that can happen; memory is only touched where something does.
 
-    A row sees at most an order and an exit, each of which may end a trade; three rejections; two kinds of funding.
+    A row sees at most three fills (an order at the open, a late or limit order, an exit), each of which may end a
+    trade; five rejections; two kinds of funding; and a trigger of each rule. Without rows only the last record is kept.
     """
-    return kernel.Log(
-        equity=np.recarray(n_rows, kernel.EQUITY),
-        fills=np.recarray(2 * n_rows, kernel.FILL),
-        trades=np.recarray(2 * n_rows + n_symbols, kernel.TRADE),
-        rejected=np.recarray(3 * n_rows, kernel.REJECTED),
-        payments=np.recarray(2 * n_rows, kernel.PAYMENT),
-        counts=np.zeros(1, kernel.COUNTS).view(np.recarray),
+    return Log(
+        fills=np.recarray(max(3 * n_rows, 1), record.FILL),
+        trades=np.recarray(max(3 * n_rows + n_symbols, 1), record.TRADE),
+        rejected=np.recarray(max(5 * n_rows, 1), record.REJECTED),
+        triggers=np.recarray(max(6 * n_rows, 1), record.TRIGGER),
+        payments=np.recarray(max(2 * n_rows, 1), record.PAYMENT),
     )
 
 
-def open_orders(tape: kernel.Tape, state: kernel.State, rows: Rows, latency: int, end: int) -> pl.DataFrame:
-    """Orders still waiting when the run ended: the one due at the next bar that can fill, and those not yet due."""
+def empty_marks(n_rows: int) -> Marks:
+    """Lay out room for the account's worth at each close."""
+    equity, cash, gross, net = (np.empty(n_rows) for _ in range(4))
+    return Marks(True, equity, cash, gross, net, daily=np.empty(1), day=np.empty(1, dtype=np.int64))
+
+
+def open_orders(state: State, rows: Rows) -> pl.DataFrame:
+    """Orders that were not done when the run ended: what is due or stands at its limit, and those under way."""
     waiting: list[int] = []
-    for symbol, (start, stop) in enumerate(pairwise(tape.first)):
-        seen = start + int(np.searchsorted(tape.time[start:stop], end, side="right"))
-        recent = range(max(start, seen - 1 - latency), seen)
-        waiting += [int(state.book.due[symbol])] if state.book.due[symbol] >= 0 else []
-        waiting += [row for row in recent if not math.isnan(state.wanted[row])]
-    index = pl.Series(waiting, dtype=pl.Int64)
-    return pl.DataFrame(
-        {"symbol": rows.symbols(index), "open_time": rows.opens(index), "wanted": state.wanted[waiting]}
-    )
+    for book in state.book:
+        waiting += [int(book.due)] if book.due >= 0 else []
+        number = int(book.head)
+        while number >= 0:
+            waiting.append(number)
+            number = int(state.orders[number].after)
+    orders = state.orders[waiting]
+    return frame({"symbol": rows.symbols(orders.row), "open_time": rows.opens(orders.row), "wanted": orders.wanted})

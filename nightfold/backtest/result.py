@@ -1,26 +1,22 @@
 """What a simulated account did, as tables, down to each fill."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from nightfold.backtest.kernel.record import Floats, Integers, Marks, Tape
+from nightfold.backtest.risk.catalog import RISK_RULES
 from nightfold.schema import TIME
 
-REASONS = ("order", "stop", "target", "liquidation")
-CAUSES = ("no short on spot", "max_position", "max_gross", "short of cash")
-FILLS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "symbol": pl.String,
-    "time": TIME,
-    "open_time": TIME,
-    "reason": pl.String,
-    "quantity": pl.Float64,
-    "price": pl.Float64,
-    "reference_price": pl.Float64,
-    "fee": pl.Float64,
-    "spread_cost": pl.Float64,
-    "slippage_cost": pl.Float64,
-}
+REASONS = ("order", "stop", "target", "liquidation", "limit")
+CAUSES = (
+    *("no short on spot", "max_position", "max_gross", "short of cash"),
+    *("max_net", "correlated_exposure", "minimum_order"),
+)
+RULES = tuple(RISK_RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +31,10 @@ class Backtest:
         One row a bar time, at the close: ``close_time``, ``equity``, ``cash``, ``gross_exposure`` (sum of absolute
         positions at the last closes that traded) and ``net_exposure``; ``equity = cash + net_exposure``.
     fills
-        In order: ``symbol``, ``time`` (the open, or for a stop or target met within the bar its close),
-        ``open_time`` of the bar, ``reason`` (order, stop, target, liquidation), signed ``quantity``, ``price``,
-        ``reference_price`` (before spread and slippage), ``fee``, ``spread_cost``, ``slippage_cost``.
+        In order: ``symbol``, ``time`` (the open, or for what is met within the bar its close), ``open_time`` of the
+        bar, ``reason`` (order, limit, stop, target, liquidation), signed ``quantity``, ``price``,
+        ``reference_price`` (before spread, slippage and rounding to the tick), ``fee``, ``spread_cost``,
+        ``slippage_cost`` (with the rounding).
     trades
         Flat to flat, by entry: ``symbol``, ``side`` (1, -1), ``entry_time``, ``exit_time`` (null while open),
         ``quantity`` entered, mean ``entry_price`` and ``exit_price`` (null where nothing was sold), ``fees``,
@@ -46,8 +43,11 @@ class Backtest:
     rejected
         What was wanted and not had: ``symbol``, ``time``, ``open_time``, ``reason``, the ``wanted`` position and
         the part of it that was ``dropped``.
+    triggers
+        Every time a rule of risk stepped in: ``time`` of the close, ``rule``, ``symbol`` (null: the whole account),
+        the ``figure`` it looks at and its ``limit``, both fractions of equity.
     open_orders
-        Decided, but not due before the end: ``symbol``, ``open_time`` of the decision, ``wanted`` position.
+        Decided, but not done before the end: ``symbol``, ``open_time`` of the decision, ``wanted`` position.
     funding
         Payments: ``symbol``, ``time``, ``open_time`` of the bar that books it (the one behind, for stamps in a
         hole), position ``quantity``, mark ``price``, ``rate``, ``amount`` paid.
@@ -63,6 +63,7 @@ class Backtest:
     open_orders: pl.DataFrame
     funding: pl.DataFrame
     is_ruined: bool
+    triggers: pl.DataFrame
 
 
 def daily_returns(backtest: Backtest) -> pl.DataFrame:
@@ -92,106 +93,134 @@ def daily_returns(backtest: Backtest) -> pl.DataFrame:
 class Rows:
     """Symbol, open time and interval behind the row numbers of the kernel's records."""
 
-    symbol: pl.Series
-    open_time: pl.Series
+    names: Sequence[str]
+    first: Integers
+    time: Integers
     interval: int
 
-    def symbols(self, rows: pl.Series) -> pl.Series:
+    def symbols(self, rows: Integers) -> pl.Series:
         """Symbol of each row."""
-        return self.symbol.gather(rows)
+        return named(np.searchsorted(self.first, rows, side="right") - 1, self.names)
 
-    def opens(self, rows: pl.Series) -> pl.Series:
+    def opens(self, rows: Integers) -> pl.Series:
         """Open time of each row."""
-        return self.open_time.gather(rows)
+        return pl.Series(self.time[rows]).cast(TIME)
 
-    def times(self, records: pl.DataFrame, rows: str = "row") -> pl.Series:
+    def times(self, rows: Integers, at_open: Integers) -> pl.Series:
         """When something happened: at the bar's open, or else known at its close."""
-        late = (1 - records["at_open"]) * self.interval
-        return (self.opens(records[rows]).to_physical() + late).cast(TIME)
+        return pl.Series(self.time[rows] + (1 - at_open) * self.interval).cast(TIME)
 
 
-def records(array: np.recarray, count: int) -> pl.DataFrame:
-    """Turn the first records of an array into a frame."""
-    names = array.dtype.names or ()
-    return pl.DataFrame({name: np.ascontiguousarray(array[name][:count]) for name in names})
-
-
-def named(codes: pl.Series, names: tuple[str, ...]) -> pl.Series:
+def named(codes: Integers, names: Sequence[str]) -> pl.Series:
     """Spell out codes; -1 becomes null."""
-    return codes.replace_strict(dict(enumerate(names)), default=None, return_dtype=pl.String)
+    return pl.Series([None, *names], dtype=pl.String).gather(pl.Series(codes + 1))
 
 
-def equity_frame(points: pl.DataFrame, interval: int) -> pl.DataFrame:
+def frame(columns: Mapping[str, pl.Series | Integers | Floats]) -> pl.DataFrame:
+    """Make a frame of series and of strided views of records."""
+    whole = {
+        name: values if isinstance(values, pl.Series) else np.ascontiguousarray(values)
+        for name, values in columns.items()
+    }
+    return pl.DataFrame(whole)
+
+
+def equity_frame(tape: Tape, marks: Marks, points: int) -> pl.DataFrame:
     """Account value at each close."""
-    return points.select(
-        close_time=(pl.col("time") + interval).cast(TIME),
-        equity="equity",
-        cash="cash",
-        gross_exposure="gross",
-        net_exposure="net",
+    times = tape.time if len(tape.first) == 2 else np.unique(tape.time)
+    return frame(
+        {
+            "close_time": pl.Series(times[:points] + tape.interval).cast(TIME),
+            "equity": marks.equity[:points],
+            "cash": marks.cash[:points],
+            "gross_exposure": marks.gross[:points],
+            "net_exposure": marks.net[:points],
+        }
     )
 
 
-def fills_frame(fills: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+def fills_frame(fills: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Every fill, in order."""
-    return fills.with_columns(
-        rows.symbols(fills["row"]).alias("symbol"),
-        rows.times(fills).alias("time"),
-        rows.opens(fills["row"]).alias("open_time"),
-        named(fills["reason"], REASONS).alias("reason"),
-    ).select(pl.col(name).cast(dtype) for name, dtype in FILLS.items())
+    where = fills["row"]
+    numbers = ("quantity", "price", "reference_price", "fee", "spread_cost", "slippage_cost")
+    return frame(
+        {
+            "symbol": rows.symbols(where),
+            "time": rows.times(where, fills["at_open"]),
+            "open_time": rows.opens(where),
+            "reason": named(fills["reason"], REASONS),
+            **{name: fills[name] for name in numbers},
+        }
+    )
 
 
-def trades_frame(trades: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Every trade, by entry."""
-    closed = ~pl.col("is_open").cast(pl.Boolean)
-    return (
-        trades.with_columns(
-            rows.symbols(trades["entry_row"]).alias("symbol"),
-            rows.opens(trades["entry_row"]).alias("entry_time"),
-            rows.times(trades, "exit_row").alias("exit_time"),
-            named(trades["reason"], REASONS).alias("exit_reason"),
-        )
-        .select(
-            "symbol",
-            pl.col("side").cast(pl.Int8),
-            "entry_time",
-            exit_time=pl.when(closed).then("exit_time"),
-            quantity="quantity",
-            entry_price=pl.col("entry_value") / pl.col("quantity"),
-            exit_price=pl.when(pl.col("exited") > 0).then(pl.col("exit_value") / pl.col("exited")),
-            fees="fees",
-            funding="funding",
-            profit="profit",
-            return_=pl.col("profit") / pl.col("entry_value"),
-            bars=pl.col("exit_row") - pl.col("entry_row"),
-            is_open=~closed,
-            exit_reason="exit_reason",
-        )
-        .sort("entry_time", "symbol", maintain_order=True)
+    entry, leave = trades["entry_row"], trades["exit_row"]
+    is_open = trades["is_open"].astype(np.bool_)
+    sold = pl.Series(trades["exit_value"] / np.where(trades["exited"] > 0, trades["exited"], np.nan))
+    made = frame(
+        {
+            "symbol": rows.symbols(entry),
+            "side": trades["side"].astype(np.int8),
+            "entry_time": rows.opens(entry),
+            "exit_time": rows.times(leave, trades["at_open"]),
+            "quantity": trades["quantity"],
+            "entry_price": trades["entry_value"] / trades["quantity"],
+            "exit_price": sold.fill_nan(None),
+            "fees": trades["fees"],
+            "funding": trades["funding"],
+            "profit": trades["profit"],
+            "return_": trades["profit"] / trades["entry_value"],
+            "bars": leave - entry,
+            "is_open": is_open,
+            "exit_reason": named(trades["reason"], REASONS),
+        }
     )
+    if is_open.any():
+        made = made.with_columns(pl.when(~pl.col("is_open")).then("exit_time"))
+    return made.sort("entry_time", "symbol", maintain_order=True)
 
 
-def rejected_frame(rejected: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+def rejected_frame(rejected: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Whatever was wanted and not had."""
-    return rejected.select(
-        rows.symbols(rejected["row"]).alias("symbol"),
-        rows.times(rejected).alias("time"),
-        rows.opens(rejected["row"]).alias("open_time"),
-        named(rejected["reason"], CAUSES).alias("reason"),
-        "wanted",
-        "dropped",
+    where = rejected["row"]
+    return frame(
+        {
+            "symbol": rows.symbols(where),
+            "time": rows.times(where, rejected["at_open"]),
+            "open_time": rows.opens(where),
+            "reason": named(rejected["reason"], CAUSES),
+            "wanted": rejected["wanted"],
+            "dropped": rejected["dropped"],
+        }
     )
 
 
-def payments_frame(payments: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+def triggers_frame(triggers: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
+    """Every time a rule stepped in."""
+    return frame(
+        {
+            "time": pl.Series(triggers["time"] + rows.interval).cast(TIME),
+            "rule": named(triggers["rule"], RULES),
+            "symbol": named(triggers["symbol"], rows.names),
+            "figure": triggers["figure"],
+            "limit": triggers["limit"],
+        }
+    )
+
+
+def payments_frame(payments: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Funding paid (received where the amount is negative)."""
-    return payments.select(
-        rows.symbols(payments["row"]).alias("symbol"),
-        rows.times(payments).alias("time"),
-        rows.opens(payments["row"]).alias("open_time"),
-        "quantity",
-        "price",
-        "rate",
-        amount=pl.col("quantity") * pl.col("price") * pl.col("rate"),
+    where = payments["row"]
+    return frame(
+        {
+            "symbol": rows.symbols(where),
+            "time": rows.times(where, payments["at_open"]),
+            "open_time": rows.opens(where),
+            "quantity": payments["quantity"],
+            "price": payments["price"],
+            "rate": payments["rate"],
+            "amount": payments["quantity"] * payments["price"] * payments["rate"],
+        }
     )

@@ -16,6 +16,12 @@ _DAILY = {
     "day": Column(pl.Date, "UTC day; the bar that closes at 00:00 belongs to the day before."),
     "daily_return": Column(pl.Float64, "Simple return of equity over the day."),
 }
+_OUTCOME = {
+    "trades": Column(pl.Int64, "Closed trades.", minimum=0),
+    "total_return": Column(pl.Float64, "Return over all days, after costs."),
+    "sharpe_ratio": _score("Sharpe ratio a year; null where returns do not vary."),
+    "max_drawdown": Column(pl.Float64, "Largest fall from a peak, 0 or less."),
+}
 _TABLES = {
     "equity": {
         "close_time": Column(TIME, "Close of the bar."),
@@ -26,15 +32,15 @@ _TABLES = {
     },
     "fills": {
         "symbol": _SYMBOL,
-        "time": Column(TIME, "Open of the bar, or its close for a stop or target met within it."),
+        "time": Column(TIME, "Open of the bar, or its close for what was met within it."),
         "open_time": _BAR,
-        "reason": Column(pl.String, "order, stop, target or liquidation."),
+        "reason": Column(pl.String, "order, limit, stop, target or liquidation."),
         "quantity": Column(pl.Float64, "Units bought, sold ones below 0."),
         "price": Column(pl.Float64, "Price paid or got, spread and slippage included."),
-        "reference_price": Column(pl.Float64, "The market's price before spread and slippage."),
+        "reference_price": Column(pl.Float64, "The price before spread, slippage and rounding."),
         "fee": Column(pl.Float64, "Commission."),
         "spread_cost": Column(pl.Float64, "Paid through half the spread."),
-        "slippage_cost": Column(pl.Float64, "Paid through slippage."),
+        "slippage_cost": Column(pl.Float64, "Paid through slippage and rounding to the tick."),
     },
     "trades": {
         "symbol": _SYMBOL,
@@ -50,7 +56,7 @@ _TABLES = {
         "return_": Column(pl.Float64, "Profit by the value entered."),
         "bars": Column(pl.Int64, "Bars from entry to exit.", minimum=0),
         "is_open": Column(pl.Boolean, "Whether it is still open at the end."),
-        "exit_reason": Column(pl.String, "Why it was left: order, stop, target or liquidation.", nullable=True),
+        "exit_reason": Column(pl.String, "Why it was left: order, limit, stop, target or liquidation.", nullable=True),
     },
     "rejected": {
         "symbol": _SYMBOL,
@@ -60,10 +66,51 @@ _TABLES = {
         "wanted": Column(pl.Float64, "Position wanted, in units."),
         "dropped": Column(pl.Float64, "Part of it that was not had."),
     },
+    "triggers": {
+        "time": Column(TIME, "Close at which a rule of risk stepped in."),
+        "rule": Column(pl.String, "Its name."),
+        "symbol": Column(pl.String, "Symbol it stepped in for; null for the whole account.", nullable=True),
+        "figure": Column(pl.Float64, "What it looks at, as a fraction of equity."),
+        "limit": Column(pl.Float64, "Most that it lets pass."),
+    },
     "daily": _DAILY,
-    "holding": {
-        "day": _DAILY["day"],
-        "daily_return": Column(pl.Float64, "The same of buying everything at the start and keeping it."),
+    "baselines": {"name": Column(pl.String, "What anyone could have traded."), **_DAILY},
+    "regimes": {
+        "kind": Column(pl.String, "trend or unrest."),
+        "regime": Column(pl.String, "bull, bear, range; high, low; unknown where history is too short."),
+        "days": Column(pl.Int64, "Days in it.", minimum=0),
+        "share": _score("Share of all days."),
+        "total_return": _score("Return over these days together."),
+        "sharpe_ratio": _score("Sharpe ratio of these days, a year."),
+        "worst_day": _score("Lowest return of a day."),
+    },
+    "sensitivity": {
+        "edge": Column(pl.Float64, "Least edge asked, in multiples of what the experiment asks with its costs."),
+        "cost_scale": Column(pl.Float64, "What its costs were multiplied by."),
+        "latency_bars": Column(pl.Int64, "Bars between decision and fill."),
+        **_OUTCOME,
+    },
+    "shocks": {
+        "shock": Column(pl.String, "What struck."),
+        "moment": Column(TIME, "When; null: throughout.", nullable=True),
+        **_OUTCOME,
+    },
+    "policies": {
+        "symbol": _SYMBOL,
+        "as_of": Column(TIME, "From when on it was in force."),
+        "is_complete": Column(pl.Boolean, "Whether a whole window of predictions lay before it."),
+        "min_confidence": _score("Least probability of the side; null: flat."),
+        "min_edge": _score("Least expected move; null: flat."),
+        "base_risk_fraction": _score("Equity at risk at the least confidence; null: flat."),
+        "max_risk_fraction": _score("Equity at risk at certainty; null: flat."),
+    },
+    "passing": {
+        "symbol": _SYMBOL,
+        "forecasts": Column(pl.Int64, "Forecasts in the range.", minimum=0),
+        "sure": Column(pl.Int64, "Those confident enough for the policy in force.", minimum=0),
+        "worth": Column(pl.Int64, "Those whose edge was enough.", minimum=0),
+        "long": Column(pl.Int64, "Those that were both, upwards.", minimum=0),
+        "short": Column(pl.Int64, "Those that were both, downwards.", minimum=0),
     },
     "scores": {
         "as_of": Column(pl.Date, "When the models scored came into force."),

@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nightfold.backtest.kernel import Tape
+from nightfold.backtest.kernel.record import Tape
 from nightfold.errors import SchemaError
 from nightfold.schema import KEY, PRICES, TIME
 
 NEEDED = (*KEY, *PRICES, "volume")
 BRACKETS = ("stop", "take_profit")
+ORDER_PRICES = (*BRACKETS, "limit")
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,9 +80,9 @@ def aligned_targets(bars: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
     targets = targets.select(
         pl.col("symbol").cast(pl.String),
         pl.col("open_time").cast(TIME),
-        *(pl.col(name) if name in targets.columns else pl.lit(None).alias(name) for name in ("target", *BRACKETS)),
+        *(pl.col(name) if name in targets.columns else pl.lit(None).alias(name) for name in ("target", *ORDER_PRICES)),
     ).sort(KEY)
-    targets = targets.with_columns(pl.col("target", *BRACKETS).cast(pl.Float64).fill_null(math.nan))
+    targets = targets.with_columns(pl.col("target", *ORDER_PRICES).cast(pl.Float64).fill_null(math.nan))
     same = targets.select(KEY).equals(bars.select(KEY))
     known = targets.height if same else targets.join(bars.select(KEY), on=KEY, how="semi").height
     counts = targets.select(
@@ -89,44 +90,65 @@ def aligned_targets(bars: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
         is_repeated().sum().alias("are duplicates"),
         pl.col("target").is_infinite().sum().alias("are infinite"),
         pl.any_horizontal(pl.col(BRACKETS).is_infinite() | (pl.col(BRACKETS) <= 0)).sum().alias("have brackets <= 0"),
-        is_crossed().sum().alias("have a stop that is not behind the take-profit"),
+        (pl.col("limit").is_infinite() | (pl.col("limit") <= 0)).sum().alias("have a limit <= 0"),
+        is_crossed("stop", "take_profit").sum().alias("have a stop that is not behind the take-profit"),
+        (is_crossed("stop", "limit") | is_crossed("limit", "take_profit"))
+        .sum()
+        .alias("have a limit that is not between stop and take-profit"),
     )
     faults = [f"{count} {fault}" for fault, count in counts.row(0, named=True).items() if count]
     if targets.height and faults:
         raise SchemaError(f"`targets` cannot be traded: {'; '.join(faults)}. One row a bar of `bars` at most.")
     if not same:
         targets = bars.select(KEY).join(targets, on=KEY, how="left", maintain_order="left")
-    return targets.select(pl.col("target", *BRACKETS).fill_null(math.nan))
+    return targets.select(pl.col("target", *ORDER_PRICES).fill_null(math.nan))
 
 
-def is_crossed() -> pl.Expr:
-    """Whether a long's stop is not below its take-profit, or a short's not above."""
-    side, stop, take = pl.col("target").sign(), pl.col("stop"), pl.col("take_profit")
-    given = side.is_not_nan() & (side != 0) & stop.is_not_nan() & take.is_not_nan()
-    return given & (side * stop >= side * take)
+def is_crossed(near: str, far: str) -> pl.Expr:
+    """Whether a long's one price is not below its other, or a short's not above; they are stop, limit, take-profit."""
+    side, one, other = pl.col("target").sign(), pl.col(near), pl.col(far)
+    given = side.is_not_nan() & (side != 0) & one.is_not_nan() & other.is_not_nan()
+    return given & (side * one >= side * other)
 
 
 def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: tuple[Floats, Floats] | None) -> Tape:
     """Lay out checked bars, their targets and their funding rates as arrays."""
     time = bars["open_time"].to_physical().to_numpy()
     new_symbol = np.diff(bars["symbol"].rle_id().to_numpy()) != 0
-    fillable = pl.col("volume") > 0
-    if "gap_filled" in bars.columns:
-        fillable &= ~pl.col("gap_filled")
+    first = np.concatenate(([0], np.flatnonzero(new_symbol) + 1, [bars.height]))
+    fillable = is_fillable(bars)
     before, at_close = (np.zeros(bars.height), np.zeros(bars.height)) if rates is None else rates
-    tape = Tape(
-        first=np.concatenate(([0], np.flatnonzero(new_symbol) + 1, [bars.height])),
-        time=time,
-        **{name: bars[name].cast(pl.Float64).to_numpy() for name in PRICES},
-        fillable=bars.select(fillable.fill_null(value=False)).to_series().to_numpy(),
-        follows=np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
-        target=targets["target"].to_numpy(),
-        stop=targets["stop"].to_numpy(),
-        take_profit=targets["take_profit"].to_numpy(),
-        funding_before=before,
-        funding_at_close=at_close,
-    )
-    return Tape(*map(frozen, tape))
+    arrays = {
+        "first": first,
+        "time": time,
+        **{name: bars[name].cast(pl.Float64).to_numpy() for name in (*PRICES, "volume")},
+        "mark": last_traded(bars["close"].cast(pl.Float64).to_numpy(), fillable, first),
+        "fillable": fillable,
+        "follows": np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
+        **{name: targets[name].to_numpy() for name in ("target", *ORDER_PRICES)},
+        "funding_before": before,
+        "funding_at_close": at_close,
+        "has_funding": (before != 0) | (at_close != 0),
+    }
+    has_limits = bool(targets["limit"].is_not_nan().any())
+    return Tape(**{name: frozen(array) for name, array in arrays.items()}, interval=interval, has_limits=has_limits)
+
+
+def is_fillable(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Whether anything can trade in a bar: it has volume, and it is not made up."""
+    traded = pl.col("volume") > 0
+    if "gap_filled" in bars.columns:
+        traded &= ~pl.col("gap_filled")
+    return bars.select(traded.fill_null(value=False)).to_series().to_numpy()
+
+
+def last_traded(close: Floats, fillable: npt.NDArray[np.bool_], first: npt.NDArray[np.int64]) -> Floats:
+    """Close of the last bar that traded; that of a symbol's first bar before there is any."""
+    if fillable.all():
+        return close
+    source = np.where(fillable, np.arange(len(close)), -1)
+    source[first[:-1]] = first[:-1]
+    return close[np.maximum.accumulate(source)]
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

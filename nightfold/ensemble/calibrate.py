@@ -1,10 +1,23 @@
-"""Probabilities calibrated so that a forecast without skill says the base rate; of three classes, direction alone."""
+"""Probabilities calibrated so that a forecast without skill says the base rate; of three classes, direction alone.
 
-from typing import Literal, Self
+The base rate is that of the rows calibrated on, which no fit has seen, whatever the target. Not one half: uneven
+barriers are not touched equally often, and a forecast of one half would then trade on a market without an edge. Not
+that of training rows: these are older, and what a blend says of new rows need not average to it.
+
+Rows that all went one way, or none of which went anywhere, cannot tell skill from chance, nor do they show a base rate:
+it would be certainty. The slope is then 0 and the base rate what the rule of succession makes of them, `(n + 1) / (n +
+2)` after `n` rows without overlap, one half after none; `one_sided` records it.
+
+References
+----------
+Laplace (1774), Mémoire sur la probabilité des causes par les événements: the rule of succession.
+"""
+
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt
 
 from nightfold.ensemble.platt import likeliest_line, logit, sigmoid
 from nightfold.errors import SchemaError
@@ -13,6 +26,7 @@ from nightfold.models.metrics import Labels, Weights, up_share
 from nightfold.spec import Spec
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class DirectionCalibrator(Spec):
@@ -28,11 +42,20 @@ class DirectionCalibrator(Spec):
     """Log odds of up where the forecast says 1/2; at slope 0 the log odds of the base rate."""
     base_rate: float = Field(gt=0, lt=1)
     """Weighted share of up among the touched rows it was fitted on."""
-    rows: PositiveInt
+    rows: NonNegativeInt
     """Touched rows it was fitted on."""
+    one_sided: bool = False
+    """Whether these did not show both directions, so that they say nothing of skill."""
 
     @classmethod
-    def fit(cls, probabilities: Probabilities, label: Labels, weight: Weights = None) -> Self:
+    def fit(
+        cls,
+        probabilities: Probabilities,
+        label: Labels,
+        weight: Weights = None,
+        *,
+        independent: float | None = None,
+    ) -> Self:
         """Find the likeliest line with a slope between 0 and 1.
 
         The mean of the calibrated share of up on these rows is their base rate, whatever the slope.
@@ -45,23 +68,15 @@ class DirectionCalibrator(Spec):
             What came, -1, 0 or +1; rows of 0 touched nothing and take no part.
         weight
             How much each row counts; each 1 where it is left out.
+        independent
+            How many rows without overlap these are worth; as many as there are where left out.
 
         Raises
         ------
         SchemaError
-            If the touched rows do not show both directions.
+            If no row has weight.
         """
-        share = np.ones(len(label)) if weight is None else weight
-        used = (label != 0) & (share > 0)
-        up, odds, share = label[used] == 1, logit(up_share(probabilities[used])), share[used]
-        if not 0 < np.count_nonzero(up) < len(up):
-            raise SchemaError(
-                f"{np.count_nonzero(up)} of {len(up)} touched rows went up; calibration needs rows of both directions."
-            )
-        slope, intercept = likeliest_line(odds, up, share / share.sum())
-        return cls(
-            slope=slope, intercept=intercept, base_rate=float(np.average(up, weights=share)), rows=int(used.sum())
-        )
+        return cls(**_line(logit(up_share(probabilities)), label == 1, label != 0, weight, independent))
 
     def apply(self, probabilities: Probabilities) -> Probabilities:
         """Give the touched part of each row its calibrated direction; the flat part stays.
@@ -87,20 +102,22 @@ class ProbabilityCalibrator(Spec):
     """Log odds of yes where the forecast says 1/2; at slope 0 the log odds of the base rate."""
     base_rate: float = Field(gt=0, lt=1)
     """Weighted share of yes among the rows it was fitted on."""
-    rows: PositiveInt
+    rows: NonNegativeInt
     """Rows it was fitted on."""
+    one_sided: bool = False
+    """Whether these did not show both answers, so that they say nothing of skill."""
 
     @classmethod
-    def fit(cls, probabilities: Probabilities, label: Labels, weight: Weights = None) -> Self:
+    def fit(
+        cls,
+        probabilities: Probabilities,
+        label: Labels,
+        weight: Weights = None,
+        *,
+        independent: float | None = None,
+    ) -> Self:
         """Find the likeliest line with a slope between 0 and 1; parameters and errors as of `DirectionCalibrator`."""
-        share = np.ones(len(label)) if weight is None else weight
-        used = share > 0
-        yes, share = label[used] == 1, share[used]
-        if not 0 < np.count_nonzero(yes) < len(yes):
-            raise SchemaError(f"{np.count_nonzero(yes)} of {len(yes)} rows are yes; calibration needs rows of both.")
-        slope, intercept = likeliest_line(logit(probabilities[used, 1]), yes, share / share.sum())
-        base = float(np.average(yes, weights=share))
-        return cls(slope=slope, intercept=intercept, base_rate=base, rows=int(used.sum()))
+        return cls(**_line(logit(probabilities[:, 1]), label == 1, np.ones(len(label), np.bool_), weight, independent))
 
     def apply(self, probabilities: Probabilities) -> Probabilities:
         """Calibrate each row.
@@ -113,3 +130,19 @@ class ProbabilityCalibrator(Spec):
         """
         yes = sigmoid(self.intercept + self.slope * logit(probabilities[:, 1]))
         return np.column_stack([1 - yes, yes])
+
+
+def _line(odds: Array, came: Flags, counted: Flags, weight: Weights, independent: float | None) -> dict[str, Any]:
+    """Fit a calibrator's fields on the rows that are counted and have weight."""
+    share = np.ones(len(odds)) if weight is None else weight
+    if not (share > 0).any():
+        raise SchemaError(f"None of {len(odds)} rows has a weight over 0; calibration needs some.")
+    used = counted & (share > 0)
+    odds, came, share = odds[used], came[used], share[used]
+    if 0 < np.count_nonzero(came) < len(came):
+        slope, intercept = likeliest_line(odds, came, share / share.sum())
+        base = float(np.average(came, weights=share))
+        return {"slope": slope, "intercept": intercept, "base_rate": base, "rows": len(came)}
+    worth = float((independent or len(used)) * used.mean())
+    base = (worth * bool(came.any()) + 1) / (worth + 2)
+    return {"slope": 0.0, "intercept": float(logit(base)), "base_rate": base, "rows": len(came), "one_sided": True}

@@ -34,7 +34,7 @@ def fit_calibrator(
     weight
         How much each row counts; each 1 where it is left out.
     toward, independent
-        As of `MeanCalibrator`; classes need neither.
+        As of `MeanCalibrator`; classes always fall back to their base rate.
 
     Returns
     -------
@@ -44,12 +44,12 @@ def fit_calibrator(
     Raises
     ------
     SchemaError
-        If rows show one class only where two are told apart, or none has weight.
+        If no row has weight.
     """
     if objective.task == "three_class":
-        return DirectionCalibrator.fit(prediction, label, weight)
+        return DirectionCalibrator.fit(prediction, label, weight, independent=independent)
     if objective.task == "binary":
-        return ProbabilityCalibrator.fit(prediction, label, weight)
+        return ProbabilityCalibrator.fit(prediction, label, weight, independent=independent)
     if objective.task in {"regression", "next_bar"}:
         return MeanCalibrator.fit(prediction, label, weight, toward=toward, independent=independent)
     levels = list(objective.quantiles)

@@ -64,8 +64,6 @@ def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zer
 
     Raises
     ------
-    SchemaError
-        If rows show one class only where two are told apart.
     ConfigError
         If there are too few rows for two halves, and the blend needs them.
     """

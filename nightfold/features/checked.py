@@ -97,23 +97,23 @@ def in_order(bars: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.uint32] | Non
 
 
 def _is_sorted(bars: pl.DataFrame) -> bool:
-    time, same = _times(bars), _is_of_same_symbol(bars)
-    borders = np.flatnonzero(~same)
-    ascending = bars["symbol"].gather(borders) < bars["symbol"].gather(borders + 1)
-    return bool(((time[1:] > time[:-1]) | ~same).all() and ascending.all())
+    begins, steps = _symbols_begin(bars), np.diff(_times(bars))
+    steps[begins[1:] - 1] = 1
+    symbols = bars["symbol"].gather(begins)
+    return bool((steps > 0).all() and (symbols.head(-1) < symbols.tail(-1)).all())
 
 
 def smallest_step(ordered: pl.DataFrame) -> int | None:
     """Milliseconds between the two neighbouring bars that are closest; None where no symbol has two bars."""
-    same = _is_of_same_symbol(ordered)
-    return int(np.diff(_times(ordered))[same].min()) if same.any() else None
+    steps = np.delete(np.diff(_times(ordered)), _symbols_begin(ordered)[1:] - 1)
+    return int(steps.min()) if steps.size else None
 
 
 def stretches(ordered: pl.DataFrame, interval: Interval | None) -> list[tuple[int, int]]:
     """First and past-the-last row of each stretch of one symbol whose bars are one interval apart."""
     step = smallest_step(ordered) if interval is None else milliseconds(interval)
-    starts = 1 + np.flatnonzero(~_is_of_same_symbol(ordered) | (np.diff(_times(ordered)) != step))
-    return list(pairwise([*range(min(ordered.height, 1)), *starts.tolist(), ordered.height]))
+    holes = 1 + np.flatnonzero(np.diff(_times(ordered)) != step)
+    return list(pairwise([*np.union1d(_symbols_begin(ordered), holes).tolist(), ordered.height]))
 
 
 def _times(bars: pl.DataFrame) -> NDArray[np.int64]:
@@ -121,6 +121,7 @@ def _times(bars: pl.DataFrame) -> NDArray[np.int64]:
     return bars["open_time"].to_physical().to_numpy()
 
 
-def _is_of_same_symbol(bars: pl.DataFrame) -> NDArray[np.bool_]:
-    """Whether a bar is of the same symbol as the one before; nothing for the first."""
-    return (bars["symbol"].head(-1) == bars["symbol"].tail(-1)).to_numpy()
+def _symbols_begin(bars: pl.DataFrame) -> NDArray[np.int64]:
+    """Row in which each run of one symbol begins."""
+    lengths: NDArray[np.uint32] = bars["symbol"].rle().struct.field("len").to_numpy()
+    return np.cumsum(lengths).astype(np.int64) - lengths

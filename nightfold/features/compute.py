@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -18,7 +19,7 @@ from nightfold.interval import Interval
 from nightfold.schema import KEY, TIME
 
 PIECE = 65_536
-"""Rows computed at a time."""
+"""Rows computed at a time, about."""
 _KEPT = 31 * 2**20
 """Bytes whose release raises the bound over which glibc hands memory back, just under the most that it heeds."""
 
@@ -189,10 +190,11 @@ class _Piece(NamedTuple):
 
 
 def _pieces(stretches: Iterable[tuple[int, int]]) -> Iterator[_Piece]:
-    """Cut stretches into pieces whose arrays stay in the cache of a processor."""
+    """Cut stretches into equal pieces whose arrays stay in the cache of a processor."""
     for begin, end in stretches:
-        for start in range(begin, end, PIECE):
-            yield _Piece(begin, start, min(start + PIECE, end))
+        pieces = max(1, round((end - begin) / PIECE))
+        borders = (begin + (end - begin) * piece // pieces for piece in range(pieces + 1))
+        yield from (_Piece(begin, start, stop) for start, stop in pairwise(borders))
 
 
 def _values(feature: Feature, segment: Segment) -> Array:

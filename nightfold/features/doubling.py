@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from nightfold.features.compiled import lean
 from nightfold.features.segment import Array
 
-TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN = range(6)
+TOTAL, HIGHEST, LOWEST, PEAK, SPREAD, COMMON, CHAIN = range(7)
 """What is known of a stretch.
 
-TOTAL: the sum, each value times ``decay`` to the power of its age. HIGHEST: the maximum, or NaN. PEAK: the maximum and
-the age of its newest row. SPREAD: the mean, the sum of squares about it. COMMON: the means of ``x`` and ``y``, the sums
-of squares, the sum of products. CHAIN: what becomes of a value that each row multiplies by ``x`` and adds ``y`` to, as
-one factor and one addend.
+TOTAL: the sum, each value times ``decay`` to the power of its age. HIGHEST, LOWEST: the maximum, the minimum, or NaN.
+PEAK: the maximum and the age of its newest row. SPREAD: the mean, the sum of squares about it. COMMON: the means of
+``x`` and ``y``, the sums of squares, the sum of products. CHAIN: what becomes of a value that each row multiplies by
+``x`` and adds ``y`` to, as one factor and one addend.
 """
-_FIELDS = (1, 1, 2, 2, 5, 2)
+_FIELDS = (1, 1, 1, 2, 2, 5, 2)
 _ROWS = 1024
 """Windows worked on together, at least: as many as fit into the nearest cache."""
 _PAGE, _ASIDE = 512, 104
@@ -61,18 +61,21 @@ def _join_rows(
         if fields > 1:
             _lay_out(stretch, y[begin : begin + left], kind in (COMMON, CHAIN), single, pitch)
             stretch = single
-        length, covered, fade = 1, 0, decay
+        length, covered, fade, older = 1, 0, decay, joined
         while covered < window:
             count = window // length % base
-            if count > 0:
-                whole = covered + count * length == window
-                out, apart = (result[begin + window - 1 :], rows) if whole else (next_joined, pitch)
+            whole = covered + count * length == window
+            out, apart = (result[begin + window - 1 :], rows) if whole else (joined, pitch)
+            if covered == 0 and count == 1 and not whole:
+                older = stretch  # which is not to be written over until it has been joined
+                spare, next_joined = (next_joined, spare) if length > 1 else (spare, next_joined)
+            elif count > 0:
                 if covered > 0:
-                    _join(kind, joined, stretch, pitch, covered, length, count, fade, out, apart, windows)
+                    _join(kind, older, stretch, pitch, covered, length, count, fade, out, apart, windows)
                 else:
                     _join(kind, stretch, stretch, pitch, length, length, count - 1, fade, out, apart, windows)
-                joined, next_joined = next_joined, joined
-                covered += count * length
+                older, joined, next_joined = joined, next_joined, joined
+            covered += count * length
             if covered < window:
                 left -= (base - 1) * length
                 _join(kind, stretch, stretch, pitch, length, length, base - 1, fade, longer, pitch, left)
@@ -116,6 +119,9 @@ def _join(
     elif kind == HIGHEST:
         for i in range(rows):
             out[i] = b[i] if b[i] > a[i] or b[i] != b[i] else a[i]
+    elif kind == LOWEST:
+        for i in range(rows):
+            out[i] = b[i] if b[i] < a[i] or b[i] != b[i] else a[i]
     elif kind == PEAK:
         _pick(a, b, a[pitch:], b[pitch:], length, out, out[apart:], rows)
     elif kind == CHAIN:

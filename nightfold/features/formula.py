@@ -37,6 +37,26 @@ def distance(value: Array, middle: Array, unit: Array, factor: float) -> Array:
 
 
 @compiled
+def excess(whole: Array, part: Array, factor: float) -> Array:
+    """Share of the whole that a multiple of the part leaves, not under 0."""
+    result = np.empty(len(whole))
+    for i in range(len(whole)):
+        rest = 1 - factor * part[i] / whole[i]
+        result[i] = 0.0 if rest < 0 else rest
+    return result
+
+
+@compiled
+def powers(a: Array, b: Array, c: Array) -> Array:
+    """Multiply the fifth power of one by the third power of another and by a third."""
+    result = np.empty(len(a))
+    for i in range(len(a)):
+        one, other = a[i] * a[i], b[i] * b[i]
+        result[i] = one * one * a[i] * (other * b[i]) * c[i]
+    return result
+
+
+@compiled
 def percent(part: Array, rest: Array) -> Array:
     """Share of the part in both, 0 to 100."""
     result = np.empty(len(part))
@@ -72,6 +92,24 @@ def gain_and_loss(change: Array) -> tuple[Array, Array]:
         gain[i] = 0.0 if moved <= 0 else moved
         loss[i] = 0.0 if moved >= 0 else -moved
     return gain, loss
+
+
+@compiled
+def is_above(change: Array) -> Array:
+    """1 where a change is above 0, else 0, also where there is none."""
+    result = np.empty(len(change))
+    for i in range(len(change)):
+        result[i] = 1.0 if change[i] > 0 else 0.0
+    return result
+
+
+@compiled
+def is_zero(change: Array) -> Array:
+    """1 where a change is 0, else 0, also where there is none."""
+    result = np.empty(len(change))
+    for i in range(len(change)):
+        result[i] = 1.0 if change[i] == 0 else 0.0
+    return result
 
 
 @compiled

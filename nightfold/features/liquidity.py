@@ -36,4 +36,4 @@ def size_volume_correlation(bars: Segment, window: int) -> Array:
 
 def unchanged_share(bars: Segment, window: int) -> Array:
     """Share of bars whose close equals the close before."""
-    return np.asarray(rolling.mean((bars.change == 0).astype(np.float64), window))
+    return np.asarray(rolling.mean(formula.is_zero(bars.change), window))

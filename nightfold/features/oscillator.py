@@ -3,7 +3,7 @@
 import numpy as np
 
 from nightfold.features.lazy import formula, pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment
+from nightfold.features.segment import Array, Segment, shared
 
 
 def rsi(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -20,6 +20,7 @@ def stochastic_rsi(bars: Segment, window: int, *, lookback: int) -> Array:
     return formula.place(index, low, high, 100.0)
 
 
+@shared
 def stochastic_k(bars: Segment, window: int, smoothing: int) -> Array:
     """Where the close stands between the extremes, 0 to 100, averaged over a few bars."""
     low, high = bars.rolling(bars.low).lowest(window), bars.rolling(bars.high).highest(window)
@@ -28,7 +29,7 @@ def stochastic_k(bars: Segment, window: int, smoothing: int) -> Array:
 
 def stochastic_d(bars: Segment, window: int, smoothing: int, signal: int) -> Array:
     """Average of the stochastic %K over a few more bars."""
-    return rolling.mean(bars.once(stochastic_k, window, smoothing), signal)
+    return rolling.mean(stochastic_k(bars, window, smoothing), signal)
 
 
 def williams_r(bars: Segment, window: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightfold.features.compiled import compiled
-from nightfold.features.doubling import COMMON, HIGHEST, PEAK, SPREAD, TOTAL, over
+from nightfold.features.doubling import COMMON, HIGHEST, LOWEST, PEAK, SPREAD, TOTAL, over
 from nightfold.features.formula import root
 from nightfold.features.segment import Array
 
@@ -53,7 +53,7 @@ class Windows:
 
     def lowest(self, window: int) -> Array:
         """Minimum over the window."""
-        return -self._negative.highest(window)
+        return np.asarray(self._over(LOWEST, window)[0])
 
     def centre(self, window: int) -> Array:
         """Mean over the window, exactly the value itself where it is flat."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
+Sizes = ParamSpec("Sizes")
+
+
+def shared(
+    function: Callable[Concatenate["Segment", Sizes], Result],
+) -> Callable[Concatenate["Segment", Sizes], Result]:
+    """Call a function once for the same bars and sizes, and from then on hand back what it gave."""
+
+    @wraps(function)
+    def known(bars: "Segment", *sizes: Sizes.args, **named: Sizes.kwargs) -> Result:
+        return bars.once(function, *sizes, **named)
+
+    return cast(Callable[Concatenate["Segment", Sizes], Result], known)
 
 
 def lag(values: Array, bars: int) -> Array:
@@ -74,11 +87,11 @@ class Segment:
     _windows: dict[int, "Windows"] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By identity of the array, which the windows keep alive."""
 
-    def once(self, function: Callable[..., Result], *arguments: int) -> Result:
-        """Call the function with the segment and the arguments, or hand back what it gave the first time."""
-        key = (function, arguments)
+    def once(self, function: Callable[..., Result], *sizes: Any, **named: Any) -> Result:
+        """Call the function with the segment and the sizes, or hand back what it gave the first time."""
+        key = (function, sizes, *named.items())
         if key not in self._known:
-            self._known[key] = function(self, *arguments)
+            self._known[key] = function(self, *sizes, **named)
         return cast(Result, self._known[key])
 
     def rolling(self, values: Array) -> "Windows":

@@ -1,13 +1,14 @@
 """Statistics of the window: place, shape and memory."""
 
+import math
+
 import numpy as np
 
 from nightfold.features.lazy import about_zero, formula, pattern
-from nightfold.features.segment import Array, Segment, difference
-
-_HURST_SCALES = (1, 2, 4, 8, 16, 32)
+from nightfold.features.segment import Array, Segment, difference, log, shared
 
 
+@shared
 def z_score(bars: Segment, window: int) -> Array:
     """Close less its mean, in population standard deviations."""
     return bars.rolling(bars.close).z_score(window)
@@ -38,6 +39,7 @@ def absolute_autocorrelation(bars: Segment, window: int, lags: int) -> Array:
     return bars.sizes.autocorrelation(window, lags)
 
 
+@shared
 def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
     """Variance of the log returns over ``spacing`` bars that lie within the window."""
     if spacing == 1:
@@ -47,20 +49,17 @@ def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:
     """Variance of log returns over several bars, over that many times the variance over one."""
-    single, together = bars.once(_spaced_variance, 1, window), bars.once(_spaced_variance, bars_together, window)
+    single, together = _spaced_variance(bars, 1, window), _spaced_variance(bars, bars_together, window)
     return formula.ratio(together, single, 1 / bars_together)
 
 
 def hurst(bars: Segment, window: int) -> Array:
     """Slope of log deviation on log scale, for log returns over 1, 2, 4, 8, 16 and 32 bars."""
-    scales = np.log(_HURST_SCALES)
-    weights = (scales - scales.mean()) / np.sum((scales - scales.mean()) ** 2)
-    slope = np.zeros(len(bars.close))
-    for weight, scale in zip(weights, _HURST_SCALES, strict=True):
-        logs = np.log(bars.once(_spaced_variance, scale, window))
-        logs *= weight / 2
-        slope += logs
-    return slope
+    v1, v2, v4, v8, v16, v32 = (_spaced_variance(bars, scale, window) for scale in (1, 2, 4, 8, 16, 32))
+    # The logs of the scales lie 5, 3 and 1 halves of ln 2 from their middle, which makes 35 / 2 ln 2 squared together.
+    return log(formula.powers(formula.ratio(v32, v1, 1.0), formula.ratio(v16, v2, 1.0), formula.ratio(v8, v4, 1.0))) / (
+        70 * math.log(2)
+    )
 
 
 def permutation_entropy(bars: Segment, window: int) -> Array:

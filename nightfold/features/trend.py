@@ -3,7 +3,7 @@
 import numpy as np
 
 from nightfold.features.lazy import finite, formula, pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment, difference, log, null_where
+from nightfold.features.segment import Array, Segment, difference, log, null_where, shared
 
 
 def sma_distance(bars: Segment, window: int) -> Array:
@@ -21,20 +21,22 @@ def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
     return log(bars.close / recursive.adaptive(bars.close, window, lookback))
 
 
+@shared
 def _convergence(bars: Segment, fast: int, slow: int, signal: int, lookback: int) -> tuple[Array, Array]:
     return recursive.convergence(bars.rolling(bars.close), fast, slow, signal, lookback)
 
 
 def macd(bars: Segment, fast: int, slow: int, *, lookback: int) -> Array:
     """Fast less slow exponential average, over the close."""
-    return bars.once(_convergence, fast, slow, 9, lookback)[0] / bars.close
+    return _convergence(bars, fast, slow, 9, lookback)[0] / bars.close
 
 
 def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback: int) -> Array:
     """MACD line less its own exponential average, over the close."""
-    return bars.once(_convergence, fast, slow, signal, lookback)[1] / bars.close
+    return _convergence(bars, fast, slow, signal, lookback)[1] / bars.close
 
 
+@shared
 def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
     """Plus and minus directional indicator, each 0 to 100."""
     plus, minus = map(rolling.Windows, formula.directional_movement(bars.high, bars.low))
@@ -47,18 +49,18 @@ def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]
 
 def plus_di(bars: Segment, window: int, *, lookback: int) -> Array:
     """Upward directional movement over true range, both in Wilder's average."""
-    return bars.once(_directional, window, lookback - 1)[0]
+    return _directional(bars, window, lookback - 1)[0]
 
 
 def minus_di(bars: Segment, window: int, *, lookback: int) -> Array:
     """Downward directional movement over true range, both in Wilder's average."""
-    return bars.once(_directional, window, lookback - 1)[1]
+    return _directional(bars, window, lookback - 1)[1]
 
 
 def adx(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average of the directional index; half the lookback is for the movement, half for the average."""
     memory = lookback // 2
-    plus, minus = bars.once(_directional, window, lookback - 1 - memory)
+    plus, minus = _directional(bars, window, lookback - 1 - memory)
     return recursive.wilder(rolling.Windows(formula.imbalance(plus, minus)), window, memory)
 
 
@@ -86,6 +88,7 @@ def efficiency_ratio(bars: Segment, window: int) -> Array:
     return difference(bars.close, window) / rolling.total(np.abs(bars.change), window)
 
 
+@shared
 def trend_slope(bars: Segment, window: int) -> Array:
     """Slope of the least-squares line through the log closes, a bar."""
     place = (window - 1) / 2 - np.arange(window)  # newest first, about the middle of the window
@@ -94,6 +97,6 @@ def trend_slope(bars: Segment, window: int) -> Array:
 
 def trend_fit(bars: Segment, window: int) -> Array:
     """Share of the variance of log closes on their least-squares line, with the slope's sign; -1 to 1."""
-    slope = bars.once(trend_slope, window)
+    slope = trend_slope(bars, window)
     steps = (window * window - 1) / 12  # variance of the numbers 1 ... window
     return formula.trend_fit(slope, bars.rolling(bars.log_level).variance(window), steps)

@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from nightfold.features.lazy import about_zero, formula, recursive, rolling
-from nightfold.features.segment import Array, Segment, log
+from nightfold.features.segment import Array, Segment, log, shared
 from nightfold.features.statistic import z_score
 
 
+@shared
 def volatility(bars: Segment, window: int) -> Array:
     """Sample standard deviation of one-bar log returns."""
     return bars.returns.deviation(window)
@@ -25,55 +26,58 @@ def garman_klass(bars: Segment, window: int) -> Array:
     return formula.root(rolling.total(variance, window), 1 / window)
 
 
+@shared
 def _rogers_satchell_variance(bars: Segment) -> Array:
     return formula.rogers_satchell(log(bars.high / bars.open), log(bars.low / bars.open), bars.body)
 
 
 def rogers_satchell(bars: Segment, window: int) -> Array:
     """Volatility a bar from open, high, low and close, whatever the drift."""
-    return formula.root(bars.rolling(bars.once(_rogers_satchell_variance)).total(window), 1 / window)
+    return formula.root(bars.rolling(_rogers_satchell_variance(bars)).total(window), 1 / window)
 
 
 def yang_zhang(bars: Segment, window: int) -> Array:
     """Volatility a bar from gaps, bodies and Rogers-Satchell, weighted for the least variance."""
     gap = about_zero.AboutZero(bars.gap).variance(window)
     body = about_zero.AboutZero(bars.body).variance(window)
-    within = bars.rolling(bars.once(_rogers_satchell_variance)).total(window)
+    within = bars.rolling(_rogers_satchell_variance(bars)).total(window)
     sample, weight = window / (window - 1), 0.34 / (1.34 + (window + 1) / (window - 1))
     return formula.weighted_root(gap, body, within, (sample, weight * sample, (1 - weight) / window))
 
 
+@shared
 def _squared_fall(bars: Segment) -> Array:
     return np.minimum(bars.log_return, 0) ** 2
 
 
 def semi_deviation(bars: Segment, window: int) -> Array:
     """Root mean square of the falling one-bar log returns, rising ones counted as 0."""
-    return formula.root(bars.rolling(bars.once(_squared_fall)).total(window), 1 / window)
+    return formula.root(bars.rolling(_squared_fall(bars)).total(window), 1 / window)
 
 
 def downside_share(bars: Segment, window: int) -> Array:
     """Share of falling bars in the sum of squared returns."""
-    return bars.rolling(bars.once(_squared_fall)).total(window) / bars.rolling(bars.squared_return).total(window)
+    return bars.rolling(_squared_fall(bars)).total(window) / bars.rolling(bars.squared_return).total(window)
 
 
 def volatility_of_volatility(bars: Segment, window: int) -> Array:
     """Deviation of volatility over its mean."""
-    level = bars.once(volatility, window)
+    level = volatility(bars, window)
     return bars.rolling(level).deviation(window) / bars.rolling(level).centre(window)
 
 
 def volatility_ratio(bars: Segment, fast: int, slow: int) -> Array:
     """Volatility of a short window over that of a long one."""
-    return bars.once(volatility, fast) / bars.once(volatility, slow)
+    return volatility(bars, fast) / volatility(bars, slow)
 
 
 def jump_share(bars: Segment, window: int) -> Array:
     """Share of the variance that jumps make: one less bipower over squared variation, not under 0."""
     bipower, squares = bars.sizes.products(1).total(window - 1), bars.rolling(bars.squared_return).total(window)
-    return np.maximum(1 - formula.ratio(bipower, squares, math.pi / 2 * window / (window - 1)), 0)
+    return formula.excess(squares, bipower, math.pi / 2 * window / (window - 1))
 
 
+@shared
 def average_true_range(bars: Segment, window: int, lookback: int) -> Array:
     """Average true range of Wilder, in quote currency."""
     return np.asarray(recursive.wilder(bars.rolling(bars.true_range), window, lookback - 1))
@@ -81,23 +85,23 @@ def average_true_range(bars: Segment, window: int, lookback: int) -> Array:
 
 def atr(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average true range over the close."""
-    return bars.once(average_true_range, window, lookback) / bars.close
+    return average_true_range(bars, window, lookback) / bars.close
 
 
 def true_range_ratio(bars: Segment, window: int, *, lookback: int) -> Array:
     """Range of the bar, true, over its Wilder average."""
-    return bars.true_range / bars.once(average_true_range, window, lookback)
+    return bars.true_range / average_true_range(bars, window, lookback)
 
 
 def keltner_position(bars: Segment, window: int, range_window: int, *, lookback: int) -> Array:
     """Close less its exponential average, in average true ranges."""
     average = recursive.exponential(bars.rolling(bars.close), window, lookback)
-    return formula.distance(bars.close, average, bars.once(average_true_range, range_window, lookback), 1.0)
+    return formula.distance(bars.close, average, average_true_range(bars, range_window, lookback), 1.0)
 
 
 def bollinger_position(bars: Segment, window: int) -> Array:
     """%B: 0 at the lower and 1 at the upper band, two population deviations from the mean."""
-    return 0.5 + bars.once(z_score, window) / 4
+    return 0.5 + z_score(bars, window) / 4
 
 
 def bollinger_width(bars: Segment, window: int) -> Array:

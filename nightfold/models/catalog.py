@@ -61,6 +61,8 @@ from nightfold.models.neural.spec import (
 )
 from nightfold.models.neural.time_series import NHITSModel, PatchTSTModel, TFTModel
 from nightfold.models.objective import Task
+from nightfold.models.pretrained.fracast import FracastModel
+from nightfold.models.pretrained.spec import FracastSpec, fracast_space
 from nightfold.models.svm import SvmModel, SvmSpec, svm_space
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ _SMALL_NETWORK = {"window": 4, "hidden": 8, "depth": 1, "epochs": 6, "batch": 10
 _SMALL_SERIES = {**_SMALL_NETWORK, "heads": 2}
 _NETWORK = Capabilities((*_CLASSES, *_VALUES), inputs="windows", early_stopping=True, extra="neural")
 _SERIES = replace(_NETWORK, tasks=_VALUES)
+
+_PRETRAINED = Capabilities(_VALUES, inputs="windows", extra="neural", pretrained=True)
 
 _SMALL_FOREST = {"trees": 20, "min_data_in_leaf": 10, "feature_fraction": 0.6}
 
@@ -220,6 +224,15 @@ _ENTRIES = (
     ModelEntry("nhits", "time series", NHITSSpec, NHITSModel, nhits_space, _SERIES, _SMALL_NETWORK),
     ModelEntry("tft", "time series", TFTSpec, TFTModel, tft_space, _SERIES, _SMALL_SERIES),
     ModelEntry("patchtst", "time series", PatchTSTSpec, PatchTSTModel, patchtst_space, _SERIES, _SMALL_SERIES),
+    ModelEntry(
+        name="fracast",
+        family="pretrained",
+        spec=FracastSpec,
+        model=FracastModel,
+        search_space=fracast_space,
+        capabilities=_PRETRAINED,
+        small={"window": 8, "steps": [1], "beside": ["log_return_1"], "stride": 4, "l2": 0.1},
+    ),
 )
 
 MODELS: Mapping[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})

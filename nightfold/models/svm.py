@@ -1,6 +1,8 @@
 """Support vector machines on standardised features; margins become probabilities on rows the machine did not see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,33 +105,28 @@ class SvmModel(Model[SvmSpec]):
         gamma = np.array([self.spec.gamma or 1 / design.shape[1]])
         present = np.unique(train.codes) if train.objective.classes else np.empty(0)
         machine, slopes = _Machine(np.empty((0, 0)), gamma, np.empty((0, 0)), np.empty(0)), np.empty((0, 0))
+        learn = self._learner(len(design), gamma)
         if train.objective.task == "regression":
             unit = np.sqrt(np.average((train.label - constant) ** 2, weights=train.weight)) or 1.0
-            machine = self._machine(design, (train.label - constant) / unit, train.weight, gamma, classes=False)
+            machine = learn(design, (train.label - constant) / unit, train.weight, classes=False)
             slopes = np.array([[unit], [constant[0]]])
         elif all(len(np.unique(train.codes[kept])) == len(present) > 1 for kept in _others(len(train))):
-            slopes = self._slopes(design, train.codes, train.weight, gamma, present)
-            machine = self._machine(design, train.codes, train.weight, gamma, classes=True)
+            slopes = _slopes(learn, design, train.codes, train.weight, present)
+            machine = learn(design, train.codes, train.weight, classes=True)
         parts = {field.name: getattr(machine, field.name) for field in fields(_Machine)}
         self._learnt = _Learnt(
             scaling.mean, scaling.scale, **parts, slopes=slopes, present=present.astype(np.int64), constant=constant
         )
 
-    def _machine(self, design: Array, target: NDArray[Any], weight: Array, gamma: Array, *, classes: bool) -> _Machine:
-        if self.spec.kernel == "rbf" and len(design) <= self.spec.exact_rows:
-            return _exact(self.spec, design, target, weight, gamma, classes=classes)
-        with one_thread():
-            return _approximate(self.spec, self.seed, design, target, weight, gamma, classes=classes)
+    def _learner(self, rows: int, gamma: Array) -> Callable[..., _Machine]:
+        """Choose between exact machines and approximate ones by all rows, for the blocks of them too.
 
-    def _slopes(
-        self, design: Array, codes: NDArray[np.int8], weight: Array, gamma: Array, present: NDArray[Any]
-    ) -> Array:
-        margins = []
-        for kept in _others(len(design)):
-            machine = self._machine(design[kept], codes[kept], weight[kept], gamma, classes=True)
-            margins.append(machine.margins(design[~kept]))
-        with one_thread():
-            return newton(_with_ones(np.vstack(margins)), codes[:, None] == present, weight, l2=1e-4, max_steps=50)
+        Margins of the two differ, pairs of classes here and each class against the others there, and the logistic
+        regression must see those of the kind that is kept.
+        """
+        if self.spec.kernel == "rbf" and rows <= self.spec.exact_rows:
+            return partial(_exact, self.spec, gamma=gamma)
+        return partial(_approximate, self.spec, self.seed, gamma=gamma)
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:
         kept = self._learnt
@@ -159,6 +156,17 @@ def svm_space(trial: "Trial") -> SvmSpec:
         cost=trial.suggest_float("cost", 1e-3, 10.0, log=True),
         gamma=trial.suggest_float("gamma", 1e-4, 0.1, log=True),
     )
+
+
+def _slopes(
+    learn: Callable[..., _Machine], design: Array, codes: NDArray[np.int8], weight: Array, present: NDArray[Any]
+) -> Array:
+    margins = []
+    for kept in _others(len(design)):
+        machine = learn(design[kept], codes[kept], weight[kept], classes=True)
+        margins.append(machine.margins(design[~kept]))
+    with one_thread():
+        return newton(_with_ones(np.vstack(margins)), codes[:, None] == present, weight, l2=1e-4, max_steps=50)
 
 
 def _others(rows: int) -> list[NDArray[np.bool_]]:
@@ -205,6 +213,7 @@ def _pair_weights(machine: Any) -> Array:
     return np.column_stack(columns)
 
 
+@one_thread()
 def _approximate(
     spec: SvmSpec, seed: int, design: Array, target: NDArray[Any], weight: Array, gamma: Array, *, classes: bool
 ) -> _Machine:

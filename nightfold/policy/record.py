@@ -21,6 +21,13 @@ POLICIES: dict[str, pl.DataType | type[pl.DataType]] = {
 """Columns of the policies in force, one row an as-of and symbol; thresholds are null where a period is flat."""
 
 
+PASSING: dict[str, type[pl.DataType]] = {
+    "symbol": pl.String,
+    **dict.fromkeys(("forecasts", "sure", "worth", "long", "short"), pl.Int64),
+}
+"""Columns of `passing`."""
+
+
 class PolicyCard(Spec):
     """The policy of one as-of, as it is stored."""
 
@@ -142,6 +149,7 @@ def passing(outlooks: pl.DataFrame, spec: PolicySpec, thresholds: Thresholds | N
             short=(side < 0).sum(),
         )
         .sort("symbol")
+        .cast(PASSING)  # type: ignore[arg-type]  # names to types, as it takes them
     )
 
 

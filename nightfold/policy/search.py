@@ -1,6 +1,6 @@
 """Thresholds found on the predictions of one window, to trade the period after it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +18,6 @@ from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.tearsheet.measures import daily_sharpe_ratio, deflated_sharpe_ratio, sharpe_variance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from optuna.trial import Trial as Asked
 
 
@@ -187,7 +185,7 @@ def _why_flat(best: PolicyTrial, deflated: float | None, spec: PolicySpec) -> st
 
 
 @contextmanager
-def _quiet() -> "Iterator[Any]":
+def _quiet() -> Iterator[Any]:
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
@@ -217,12 +215,23 @@ def sweep(market: Market, spec: PolicySpec, around: Thresholds, steps: int = 6) 
         not vary), one row a pair.
     """
     rows = []
-    for confidence in np.linspace(*spec.min_confidence, steps):
-        for edge in np.linspace(*spec.min_edge, steps):
-            tried = around.model_copy(update={"min_confidence": float(confidence), "min_edge": float(edge)})
-            trial = try_policy(market, spec, tried, 0)
-            total = float(np.prod(1 + np.array(trial.daily_returns)) - 1)
-            rows.append((float(confidence), float(edge), trial.trades, total, trial.sharpe))
+    for tried in threshold_grid(spec, steps, around):
+        trial = try_policy(market, spec, tried, 0)
+        total = float(np.prod(1 + np.array(trial.daily_returns)) - 1)
+        rows.append((tried.min_confidence, tried.min_edge, trial.trades, total, trial.sharpe))
     names = ("min_confidence", "min_edge", "trades", "total_return", "sharpe_ratio")
     kinds = (pl.Float64, pl.Float64, pl.Int64, pl.Float64, pl.Float64)
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
+def threshold_grid(spec: PolicySpec, steps: int, around: Thresholds | None = None) -> Iterator[Thresholds]:
+    """Lay both thresholds out evenly over their ranges, at the sizing of a policy or in the middle of the ranges."""
+    base, most = (sum(span) / 2 for span in (spec.base_risk_fraction, spec.max_risk_fraction))
+    for confidence in np.linspace(*spec.min_confidence, steps):
+        for edge in np.linspace(*spec.min_edge, steps):
+            yield Thresholds(
+                min_confidence=float(confidence),
+                min_edge=float(edge),
+                base_risk_fraction=min(base, most) if around is None else around.base_risk_fraction,
+                max_risk_fraction=most if around is None else around.max_risk_fraction,
+            )

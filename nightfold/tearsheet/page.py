@@ -30,7 +30,7 @@ from nightfold.tearsheet.summary import (
     sum_costs,
 )
 from nightfold.tearsheet.template import environment
-from nightfold.tearsheet.verdict import gate_value, judge, needed
+from nightfold.tearsheet.verdict import Verdict, gate_value, judge, needed
 
 STRATEGY = "Strategy"
 
@@ -141,28 +141,38 @@ def render_tearsheet(report: TearsheetInput) -> str:
     return environment().get_template("page.html").render(**_content(report))
 
 
+def verdict_of(report: TearsheetInput) -> Verdict:
+    """Judge a report: what its headline says, and why."""
+    held = {name: measure_returns(frame)["total_return"] for name, frame in report.baselines.items()}
+    return judge(
+        report.gates,
+        total_return=measure_returns(report.daily)["total_return"],
+        held_returns=held,
+        n_trades=report.trades.height,
+        total_cost=number.amount(sum_costs(report.fills, report.trades).total, report.currency),
+        n_trials=report.n_trials,
+        deflated_sharpe=deflated_sharpe(report),
+        models=by_model(report.model_metrics),
+    )
+
+
+def deflated_sharpe(report: TearsheetInput) -> float | None:
+    """Headline deflated Sharpe ratio: by all variants looked at on these days; None where the account was lost."""
+    days = report.daily["daily_return"]
+    return None if is_ruined(days) else deflated_sharpe_ratio(days, report.n_trials, report.trial_variance)
+
+
 def _content(report: TearsheetInput) -> dict[str, Any]:
     returns = {STRATEGY: report.daily, **report.baselines}
     measured = {name: measure_returns(frame) for name, frame in returns.items()}
     trades, costs = measure_trades(report.trades), sum_costs(report.fills, report.trades)
     models = by_model(report.model_metrics)
-    days = report.daily["daily_return"]
-    deflated = None if is_ruined(days) else deflated_sharpe_ratio(days, report.n_trials, report.trial_variance)
     end = float(report.equity["equity"][-1])
     return {
         "report": report,
         "first_day": report.daily["day"][0],
         "last_day": report.daily["day"][-1],
-        "verdict": judge(
-            report.gates,
-            total_return=measured[STRATEGY]["total_return"],
-            held_returns={name: measured[name]["total_return"] for name in report.baselines},
-            n_trades=report.trades.height,
-            total_cost=number.amount(costs.total, report.currency),
-            n_trials=report.n_trials,
-            deflated_sharpe=deflated,
-            models=models,
-        ),
+        "verdict": verdict_of(report),
         "tiles": table.tiles(
             measured[STRATEGY],
             trades,
@@ -170,10 +180,10 @@ def _content(report: TearsheetInput) -> dict[str, Any]:
             measure_exposure(report.equity, report.fills),
             capital=report.capital,
             end=end,
-            days=len(days),
+            days=report.daily.height,
             currency=report.currency,
             n_trials=report.n_trials,
-            deflated_sharpe=deflated,
+            deflated_sharpe=deflated_sharpe(report),
         ),
         "gates": [(gate, gate_value(gate, gate.value), needed(gate)) for gate in report.gates],
         "series": list(measured),

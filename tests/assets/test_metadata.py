@@ -20,9 +20,11 @@ LAYERS = {
     "logistic_regression": "train",
     "ensemble": "train",
     "predictions": "predict",
+    "forecast_log": "predict",
     "backtest": "evaluate",
     "tearsheet": "evaluate",
     "comparison": "evaluate",
+    "leaderboard": "evaluate",
 }
 WITHOUT_COLUMNS = {"exchange", "splits", "ensemble", "tearsheet", "comparison"}
 SHOWN = {
@@ -37,6 +39,8 @@ SHOWN = {
     "backtest": {"total_return", "turnover", "trades", "rows", "scores", "seconds"},
     "tearsheet": {"tearsheet", "equity", "gates", "gates_passed", "total_return"},
     "comparison": {"comparison", "models", "path", "loss_gain_5"},
+    "forecast_log": {"dagster/row_count", "outcomes_known", "hit_rate", "preview"},
+    "leaderboard": {"leaderboard", "csv", "results", "runs", "variants"},
 }
 INLINE_LETTERS = 1000
 
@@ -69,7 +73,7 @@ def test_every_asset_tells_group_owner_kinds_and_layer(nodes):
         experiment, _, name = key.rpartition("/")
         tags = {tag: value for tag, value in node.tags.items() if not tag.startswith("dagster/")}
         assert tags == {"layer": LAYERS[name], **({"experiment": experiment} if experiment else {})}
-        assert node.group_name == (experiment or LAYERS[name])
+        assert node.group_name == (experiment or ("operations" if name == "leaderboard" else LAYERS[name]))
         assert node.description.endswith("."), key
         assert node.owners == ["team:nightfold"]
         assert 1 <= len(node.kinds) <= 3, key
@@ -89,7 +93,7 @@ def test_the_columns_shown_of_stored_folders_are_those_of_their_files(nodes, fin
         return [column.name for column in nodes[key].metadata[entry].schema.columns]
 
     files = list((finished.lake / "single/backtest").rglob("*.parquet"))
-    assert len(files) == 7
+    assert len(files) == 13
     for file in files:
         assert columns("single/backtest", f"columns/{file.stem}") == list(pl.read_parquet_schema(file))
     validation = next((finished.lake / "single/logistic_regression").rglob("validation.parquet"))

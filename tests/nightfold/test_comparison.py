@@ -87,3 +87,18 @@ def test_measures_the_task_does_not_have_are_left_out_and_text_is_escaped(found)
     assert "b&lt;" in page
     assert "Simulated market" in page
     assert page == render_comparison(found, "Models of <e>", "simulated")
+
+
+def test_a_member_that_may_have_seen_the_test_is_marked_and_so_is_the_ensemble_it_is_in() -> None:
+    said = {f"{name}_mean_{horizon}": SAID for name in ("a", "b<") for horizon in (5, 20)}
+    given = (scores(), pl.DataFrame(said), Objective(task="regression"), [5, 20])
+    marked = compare(*given, ["a", "b<"], {}, seen=["a"])
+    seen = dict(marked.models.select("model", "seen").iter_rows())
+    assert seen == {"ensemble": "yes", "a": "yes", "b<": "no"}
+    text = as_markdown(marked, "Models", remarks=["Possibly seen: a."])
+    assert "\n\nPossibly seen: a.\n\n" in text
+    assert "`a`, better than the constant by over two standard errors, possibly seen before." in text
+    assert "possibly seen" in render_comparison(marked, "Models")
+    apart = compare(*given, ["b<"], {}, seen=["a"])
+    assert dict(apart.models.select("model", "seen").iter_rows())["ensemble"] == "no"
+    assert "seen" not in compare(*given, ["a", "b<"], {}).models.columns

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError
-from nightfold.evaluation import SCORES, BacktestRange, evaluate, scale_costs
+from nightfold.evaluation import SCORES, BacktestRange, evaluate
 from nightfold.experiment import Experiment
 from nightfold.labels.table import LabelSet
 from nightfold.report import tearsheet_input
+from nightfold.robustness import scale_costs
 from nightfold.schema import TIME
 
 START = datetime(2024, 3, 4, tzinfo=UTC)
@@ -191,3 +192,32 @@ def test_forecasts_without_barriers_are_traded_by_their_move_and_scored_by_their
         made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
     )
     assert ("Macro F1" in {gate.name for gate in page.gates}) == bool(made.target.objective.classes)
+
+
+def test_a_tearsheet_says_that_a_pretrained_member_may_have_seen_its_days():
+    for until, members, marked in (
+        ("2024-06-30", None, True),
+        ("1999-12-31", None, False),
+        ("2024-06-30", ["lightgbm"], False),
+    ):
+        made = experiment(
+            target={"kind": "return", "horizons": [HORIZON]},
+            models={"lightgbm": None, "fracast": {"knowledge_until": until}},
+            ensemble={} if members is None else {"members": members},
+        )
+        rows = bars().select("symbol", "open_time")
+        said = [f"{who}mean_{HORIZON}" for who in ("", "lightgbm_", "fracast_")]
+        spoken = rows.with_columns(
+            pl.lit(START).cast(TIME).alias("as_of"),
+            pl.lit(0.001).alias("volatility"),
+            *(pl.lit(0.01).alias(c) for c in said),
+        )
+        known = rows.with_columns(
+            pl.lit(0.004).alias(f"forward_log_return_{HORIZON}"), pl.lit(START).alias(f"forward_end_{HORIZON}")
+        )
+        constants = {key: [0.0] for key in SHARES}
+        result = evaluate(made, LabelSet(horizons=[HORIZON]), bars(), spoken, known, constants, BacktestRange())
+        page = tearsheet_input(
+            made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
+        )
+        assert any("fracast is pretrained on data up to" in remark for remark in page.remarks) == marked

@@ -197,6 +197,7 @@ def test_every_setting_changes_the_fingerprint() -> None:
         {"models": {"lightgbm": {"leaves": 14}}},
         {"ensemble": {"members": ["lightgbm"]}},
         {"strategy": {"hold_bars": 3}},
+        {"policy": {"trials": 12}},
         {"costs": {"taker_fee_bps": 9.5}},
         {"limits": {"max_position": 0.5}},
         {"gates": {"min_sharpe": 0.75}},

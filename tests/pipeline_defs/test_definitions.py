@@ -27,6 +27,7 @@ GRAPH = {
     "plain/logistic_regression": ("plain", ["plain/splits"], TRAINED),
     "plain/ensemble": ("plain", ["plain/class_frequencies", "plain/logistic_regression"], TRAINED),
     "plain/predictions": ("plain", ["features", "labels", "plain/ensemble"], DATA),
+    "plain/forecast_log": ("plain", ["bars", "labels", "plain/predictions"], DATA),
     "plain/backtest": ("plain", ["bars", "plain/predictions"], []),
     "plain/tearsheet": ("plain", ["plain/backtest"], []),
     "plain/comparison": ("plain", ["plain/backtest", "plain/predictions"], []),
@@ -34,24 +35,27 @@ GRAPH = {
     "slow/boosted": ("slow", ["slow/splits"], TRAINED),
     "slow/ensemble": ("slow", ["slow/boosted"], TRAINED),
     "slow/predictions": ("slow", ["4h/features", "4h/wide", "slow/ensemble"], DATA),
+    "slow/forecast_log": ("slow", ["4h/bars", "4h/wide", "slow/predictions"], DATA),
     "slow/backtest": ("slow", ["4h/bars", "slow/predictions"], []),
     "slow/tearsheet": ("slow", ["slow/backtest"], []),
     "slow/comparison": ("slow", ["slow/backtest", "slow/predictions"], []),
+    "leaderboard": ("operations", ["plain/tearsheet", "slow/tearsheet"], []),
 }
 CHECKS = {
     *(f"{at}bars:{name}" for at in ("", "4h/") for name in ("schema", "completeness", "freshness")),
     *(f"{at}features:{name}" for at in ("", "4h/") for name in ("schema", "leaks", "functions")),
     *(f"{at}{labels}:{name}" for at in ("", "4h/") for labels in ("labels", "wide") for name in ("schema", "balance")),
+    *(f"{experiment}/forecast_log:reliability" for experiment in ("plain", "slow")),
 }
 JOBS = {
     "ingest": {"raw_bars", "bars", "4h/raw_bars", "4h/bars"},
     "research": {"features", "labels", "wide", "4h/features", "4h/labels", "4h/wide"},
     "plain_train": {f"plain/{name}" for name in ("splits", "class_frequencies", "logistic_regression", "ensemble")},
-    "plain_predict": {"plain/predictions"},
-    "plain_evaluate": {"plain/backtest", "plain/tearsheet", "plain/comparison"},
+    "plain_predict": {"plain/predictions", "plain/forecast_log"},
+    "plain_evaluate": {"plain/backtest", "plain/tearsheet", "plain/comparison", "leaderboard"},
     "slow_train": {f"slow/{name}" for name in ("splits", "boosted", "ensemble")},
-    "slow_predict": {"slow/predictions"},
-    "slow_evaluate": {"slow/backtest", "slow/tearsheet", "slow/comparison"},
+    "slow_predict": {"slow/predictions", "slow/forecast_log"},
+    "slow_evaluate": {"slow/backtest", "slow/tearsheet", "slow/comparison", "leaderboard"},
 }
 
 
@@ -146,7 +150,8 @@ def test_a_third_file_makes_a_third_group_and_json_does_as_well(ours, tmp_path):
     (theirs.configs / "experiments/third.json").write_text(json.dumps({**settings, "strategy": {"horizon": 5}}))
     graph = theirs.build()[0].resolve_asset_graph()
     found = {node.key.to_user_string() for node in graph.asset_nodes if node.group_name == "third"}
-    stages = ("splits", "class_frequencies", "ensemble", "predictions", "backtest", "tearsheet", "comparison")
+    made = ("splits", "class_frequencies", "ensemble", "predictions", "forecast_log")
+    stages = (*made, "backtest", "tearsheet", "comparison")
     assert found == {f"third/{stage}" for stage in stages}
 
 

@@ -18,8 +18,17 @@ LENGTH = 40
 
 seeds = st.integers(0, 2**32 - 1)
 rates = st.floats(0, 100)
+LEVERAGE = {"instrument": "perpetual", "max_gross": 3, "max_position": 2, "maintenance_margin": 0.05}
+BREAKERS = {"drawdown_breaker": {"limit": 0.05, "cooldown": 3}, "daily_loss_limit": {"limit": 0.04}}
+SHARED = {"max_net": 0.6, "correlated_exposure": {"limit": 0.7, "bars": 10}, "rebalance_band": 0.05}
 accounts = st.sampled_from(
-    [RiskLimits(), RiskLimits(instrument="perpetual", max_gross=3, max_position=2, maintenance_margin=0.05)]
+    [
+        RiskLimits(),
+        RiskLimits(**LEVERAGE),
+        RiskLimits(**BREAKERS),
+        RiskLimits(**LEVERAGE, **BREAKERS, **SHARED),
+        RiskLimits(**SHARED),
+    ]
 )
 prices = st.builds(
     Costs,
@@ -32,6 +41,18 @@ prices = st.builds(
     latency_bars=st.integers(0, 3),
     funding_rate=st.floats(-0.01, 0.01),
 )
+markets = st.builds(
+    lambda costs, delay, **more: Costs(**{**costs.model_dump(), "latency_bars": 0, "latency_ms": delay, **more}),
+    prices,
+    delay=st.sampled_from([0, 1, 100_000, 300_000, 500_000]),
+    impact_slippage=st.floats(0, 2),
+    max_participation=st.sampled_from([None, 0.5, 1.0]),
+    tick_size=st.sampled_from([0.0, 0.05]),
+    quantity_step=st.sampled_from([0.0, 0.01, 3.0]),
+    minimum_order=st.sampled_from([0.0, 100.0, 4_000.0]),
+)
+"""Costs with all that breaks their proportion to capital: impact, shares of volume, ticks, steps and minima."""
+any_costs = prices | markets
 CHARGED_SLIPPAGE_ONLY = Costs(
     taker_fee_bps=0,
     maker_fee_bps=0,
@@ -59,7 +80,7 @@ def market(seed: int, symbols: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "high": np.maximum(opens, close) * np.exp(rng.exponential(0.01, LENGTH)),
                 "low": np.minimum(opens, close) / np.exp(rng.exponential(0.01, LENGTH)),
                 "close": close,
-                "volume": rng.choice([0.0, 7.0], LENGTH, p=[0.1, 0.9]),
+                "volume": rng.choice([0.0, 70.0, 700.0], LENGTH, p=[0.1, 0.4, 0.5]),
             }
         )
         bars.append(frame.filter(pl.Series(rng.random(LENGTH) < 0.95)))
@@ -74,6 +95,9 @@ def market(seed: int, symbols: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:
         target=pl.when(decided).then(pl.Series(target)),
         stop=pl.when(guarded).then(pl.col("close") - pl.Series(away)),
         take_profit=pl.when(guarded).then(pl.col("close") + pl.Series(away)),
+        limit=pl.when(pl.Series(rng.random(n) < 0.2)).then(
+            pl.col("close") - pl.Series(away * rng.uniform(-0.2, 0.6, n))
+        ),
     )
     return frame, targets
 
@@ -98,7 +122,7 @@ def rebuilt(bars: pl.DataFrame, result: Backtest, with_costs: bool = True) -> np
 
 
 @given_few
-@given(seeds, prices, accounts)
+@given(seeds, any_costs, accounts)
 def test_cash_and_positions_make_equity_at_every_bar(seed: int, costs: Costs, limits: RiskLimits) -> None:
     bars, targets = market(seed)
     result = simulate(bars, targets, costs, limits)
@@ -108,7 +132,7 @@ def test_cash_and_positions_make_equity_at_every_bar(seed: int, costs: Costs, li
 
 
 @given_few
-@given(seeds, prices, accounts)
+@given(seeds, any_costs, accounts)
 def test_trades_share_out_all_profit_fees_and_funding(seed: int, costs: Costs, limits: RiskLimits) -> None:
     bars, targets = market(seed)
     result = simulate(bars, targets, costs, limits)
@@ -120,7 +144,7 @@ def test_trades_share_out_all_profit_fees_and_funding(seed: int, costs: Costs, l
 
 
 @given_few
-@given(seeds, prices, accounts)
+@given(seeds, any_costs, accounts)
 def test_costs_only_ever_take_from_the_same_fills(seed: int, costs: Costs, limits: RiskLimits) -> None:
     bars, targets = market(seed)
     result = simulate(bars, targets, costs, limits)
@@ -164,7 +188,7 @@ def test_capital_scales_results(seed: int, costs: Costs, limits: RiskLimits, fac
 
 
 @given_few
-@given(seeds, prices, accounts)
+@given(seeds, any_costs, accounts)
 @example(143306, CHARGED_SLIPPAGE_ONLY, RiskLimits())
 def test_the_order_of_symbols_changes_nothing(seed: int, costs: Costs, limits: RiskLimits) -> None:
     bars, targets = market(seed, symbols=3)
@@ -182,7 +206,7 @@ def test_the_order_of_symbols_changes_nothing(seed: int, costs: Costs, limits: R
 
 
 @given_few
-@given(seeds, prices, accounts)
+@given(seeds, any_costs, accounts)
 def test_no_signal_no_trade_no_cost(seed: int, costs: Costs, limits: RiskLimits) -> None:
     bars, targets = market(seed)
     for silent in (targets.with_columns(target=None), targets.with_columns(target=0.0), targets.clear()):
@@ -193,7 +217,7 @@ def test_no_signal_no_trade_no_cost(seed: int, costs: Costs, limits: RiskLimits)
 
 
 @given_few
-@given(seeds, prices, accounts, st.integers(5, LENGTH - 5))
+@given(seeds, any_costs, accounts, st.integers(5, LENGTH - 5))
 def test_the_future_changes_nothing_before_it(seed: int, costs: Costs, limits: RiskLimits, row: int) -> None:
     bars, targets = market(seed)
     now = bars["open_time"].min() + row * STEP
@@ -202,8 +226,11 @@ def test_the_future_changes_nothing_before_it(seed: int, costs: Costs, limits: R
         pl.when(future).then(pl.col(name) * 1.7).otherwise(pl.col(name)).alias(name)
         for name in ("open", "high", "low", "close")
     )
-    others = targets.with_columns(target=pl.when(future).then(0.1).otherwise("target"), stop=None, take_profit=None)
-    others = others.with_columns(pl.when(~future).then(targets[name]).alias(name) for name in ("stop", "take_profit"))
+    others = targets.with_columns(
+        target=pl.when(future).then(0.1).otherwise("target"), stop=None, take_profit=None, limit=None
+    )
+    kept = ("stop", "take_profit", "limit")
+    others = others.with_columns(pl.when(~future).then(targets[name]).alias(name) for name in kept)
     one, two = simulate(bars, targets, costs, limits), simulate(noisy, others, costs, limits)
     past = pl.col("close_time") <= now
     assert one.equity.filter(past).equals(two.equity.filter(past))
@@ -234,7 +261,7 @@ def test_an_order_fills_at_a_price_from_after_its_decision(seed: int, latency: i
 
 
 @given_few
-@given(seeds, prices)
+@given(seeds, any_costs)
 def test_a_spot_account_never_borrows_and_never_goes_short(seed: int, costs: Costs) -> None:
     bars, targets = market(seed, symbols=3)
     result = simulate(bars, targets, costs.model_copy(update={"minimum_fee": 0.0}), RiskLimits())

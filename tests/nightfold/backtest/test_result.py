@@ -11,7 +11,7 @@ from nightfold.backtest.result import Backtest, daily_returns
 def backtest(points: list[tuple[datetime, float]]) -> Backtest:
     nothing = pl.DataFrame()
     equity = pl.DataFrame(points, schema={"close_time": pl.Datetime("ms", "UTC"), "equity": pl.Float64}, orient="row")
-    return Backtest(100.0, equity, nothing, nothing, nothing, nothing, nothing, is_ruined=False)
+    return Backtest(100.0, equity, *[nothing] * 5, is_ruined=False, triggers=nothing)
 
 
 def test_the_first_day_counts_from_the_capital_and_midnight_ends_the_day_before() -> None:

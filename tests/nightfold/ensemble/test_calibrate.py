@@ -105,10 +105,39 @@ def test_certain_forecasts_and_bars_that_cannot_touch_stay_finite() -> None:
     np.testing.assert_allclose(calibrated.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("label", [[0, 0, 0], [1, 1, 0], [-1, -1, -1]])
-def test_rows_of_one_direction_cannot_calibrate(label: list[int]) -> None:
-    with pytest.raises(SchemaError, match="rows of both directions"):
-        DirectionCalibrator.fit(np.full((3, 3), 1 / 3), np.array(label, dtype=np.int8))
+@pytest.mark.parametrize(
+    ("label", "independent", "base"),
+    [
+        ([0, 0, 0], None, 1 / 2),  # nothing was seen
+        ([1, 1, 1, 0], None, 4 / 5),  # three of three
+        ([-1] * 200, 8.0, 1 / 10),  # none of eight, however often they overlap
+        ([1] * 100 + [0] * 100, 8.0, 5 / 6),  # four of four: half of the rows touched
+    ],
+)
+def test_rows_of_one_direction_say_nothing_of_skill_and_little_of_the_base_rate(
+    label: list[int], independent: float | None, base: float
+) -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet([1, 1, 1], len(label))
+    found = DirectionCalibrator.fit(probabilities, np.array(label, np.int8), independent=independent)
+    assert found.one_sided
+    assert found.slope == 0
+    assert found.base_rate == pytest.approx(base)
+    assert found.rows == np.count_nonzero(label)
+    calibrated = found.apply(probabilities)
+    np.testing.assert_allclose(up_share(calibrated), base, rtol=0, atol=1e-12)
+    assert np.array_equal(calibrated[:, 1], probabilities[:, 1])
+    assert not DirectionCalibrator.fit(*market(400, skill=0.5, seed=1), independent=8.0).one_sided
+
+
+def test_rows_without_any_weight_cannot_calibrate() -> None:
+    with pytest.raises(SchemaError, match="None of 3 rows"):
+        DirectionCalibrator.fit(np.full((3, 3), 1 / 3), np.array([-1, 0, 1], np.int8), np.zeros(3))
+
+
+def test_rows_of_weight_zero_do_not_make_two_sides() -> None:
+    label = np.array([1, 1, -1], np.int8)
+    assert DirectionCalibrator.fit(np.full((3, 3), 1 / 3), label, np.array([1.0, 1.0, 0.0])).one_sided
 
 
 def test_a_calibrator_survives_json_to_the_last_digit() -> None:

@@ -5,9 +5,12 @@ import pytest
 from pydantic import TypeAdapter
 from sklearn.linear_model import LogisticRegression
 
+from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.ensemble.calibrate import ProbabilityCalibrator
 from nightfold.ensemble.calibrator import Calibrator, fit_calibrator
-from nightfold.errors import SchemaError
+from nightfold.ensemble.fit import Ensemble, fit_ensemble
+from nightfold.ensemble.rows import OutOfSample
+from nightfold.models.metrics import up_share
 from nightfold.models.objective import Objective
 
 
@@ -37,9 +40,27 @@ def test_no_skill_says_the_base_rate_and_too_little_confidence_is_left() -> None
     assert ProbabilityCalibrator.fit(*told(4000, 3, 1)).slope == 1
 
 
-def test_rows_of_one_answer_cannot_calibrate() -> None:
-    with pytest.raises(SchemaError, match="0 of 9 rows are yes"):
-        ProbabilityCalibrator.fit(np.full((9, 2), 0.5), np.zeros(9, np.int8))
+def test_rows_of_one_answer_fall_back_to_what_so_many_rows_can_say() -> None:
+    found = ProbabilityCalibrator.fit(told(9, 1, 2)[0], np.zeros(9, np.int8))
+    assert (found.slope, found.one_sided, found.rows) == (0, True, 9)
+    np.testing.assert_allclose(found.apply(told(5, 1, 3)[0])[:, 1], 1 / 11)
+
+
+@pytest.mark.parametrize("method", ["mean", "weighted", "rank", "stack", "boosted"])
+@pytest.mark.parametrize(("task", "came"), [("three_class", 1), ("three_class", -1), ("three_class", 0), ("binary", 1)])
+def test_an_ensemble_of_rows_that_all_went_one_way_is_fitted_and_says_so(method: str, task: str, came: int) -> None:
+    random = np.random.default_rng(4)
+    objective = Objective(task=task)
+    members = {name: random.dirichlet([2] * len(objective.classes), 300) for name in ("one", "two")}
+    start = np.arange(300)
+    rows = OutOfSample.of(objective, members, np.full(300, came), start, start + 19, learnt_until=-1)
+    spec = EnsembleSpec(method="stack", meta="boosting") if method == "boosted" else EnsembleSpec(method=method)
+    found = fit_ensemble(rows, spec)
+    assert found.calibrator.one_sided
+    up = up_share(found.apply(members))
+    assert up.std() < 1e-12
+    assert {1: 0.75 < up[0] < 0.95, -1: 0.05 < up[0] < 0.25, 0: up[0] == 0.5}[came]
+    assert Ensemble.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize(

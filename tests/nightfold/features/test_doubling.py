@@ -7,7 +7,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from nightfold.features.doubling import CHAIN, COMMON, HIGHEST, PEAK, SPREAD, TOTAL, over
+from nightfold.features.doubling import CHAIN, COMMON, HIGHEST, LOWEST, PEAK, SPREAD, TOTAL, over
 
 Array = NDArray[np.float64]
 ROWS = 10_000
@@ -38,6 +38,10 @@ def highest(x: Array, y: Array) -> list[Array]:
     return [x.max(1)]
 
 
+def lowest(x: Array, y: Array) -> list[Array]:
+    return [x.min(1)]
+
+
 def peak(x: Array, y: Array) -> list[Array]:
     return [x.max(1), x[:, ::-1].argmax(1).astype(float)]
 
@@ -51,7 +55,7 @@ def common(x: Array, y: Array) -> list[Array]:
     return [x.mean(1), y.mean(1), (d * d).sum(1), (e * e).sum(1), (d * e).sum(1)]
 
 
-TWINS = {TOTAL: total, HIGHEST: highest, PEAK: peak, SPREAD: spread, COMMON: common}
+TWINS = {TOTAL: total, HIGHEST: highest, LOWEST: lowest, PEAK: peak, SPREAD: spread, COMMON: common}
 
 
 @pytest.mark.parametrize("kind", TWINS)
@@ -80,10 +84,10 @@ def test_a_chain_is_each_row_multiplying_and_adding_in_turn(window: int, x: Arra
     np.testing.assert_allclose(ours[1, window - 1 :], addend, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN])
+@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, LOWEST, PEAK, SPREAD, COMMON, CHAIN])
 def test_what_has_left_a_window_is_gone_to_the_last_bit(kind: int, window: int, x: Array, y: Array) -> None:
     spiked = x.copy()
-    spiked[SPIKE] = 1e300
+    spiked[SPIKE] = -1e300 if kind == LOWEST else 1e300
     touched = np.flatnonzero(
         (over(kind, spiked, y, window, 0.9) != over(kind, x, y, window, 0.9))[:, window - 1 :].any(0)
     )
@@ -92,7 +96,7 @@ def test_what_has_left_a_window_is_gone_to_the_last_bit(kind: int, window: int, 
     assert touched.max() + window - 1 < SPIKE + window
 
 
-@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, SPREAD, COMMON, CHAIN])
+@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, LOWEST, SPREAD, COMMON, CHAIN])
 def test_an_unknown_value_spoils_just_the_windows_it_lies_in(kind: int, window: int, x: Array, y: Array) -> None:
     holed = x.copy()
     holed[UNKNOWN] = np.nan
@@ -101,7 +105,7 @@ def test_an_unknown_value_spoils_just_the_windows_it_lies_in(kind: int, window: 
     assert np.flatnonzero(spoiled).tolist() == expected
 
 
-@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN])
+@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, LOWEST, PEAK, SPREAD, COMMON, CHAIN])
 @pytest.mark.parametrize("begin", [1, 777, 4_095, 9_000])
 def test_a_row_is_the_same_to_the_last_bit_wherever_its_array_begins(
     kind: int, begin: int, window: int, x: Array, y: Array
@@ -110,7 +114,7 @@ def test_a_row_is_the_same_to_the_last_bit_wherever_its_array_begins(
     np.testing.assert_array_equal(part[:, window - 1 :], over(kind, x, y, window, 0.9)[:, begin + window - 1 :])
 
 
-@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN])
+@pytest.mark.parametrize("kind", [TOTAL, HIGHEST, LOWEST, PEAK, SPREAD, COMMON, CHAIN])
 @pytest.mark.parametrize("rows", [0, 1, 6])
 def test_too_few_rows_give_nothing(kind: int, rows: int) -> None:
     assert np.isnan(over(kind, np.ones(rows), np.ones(rows), 7, 1.0)).all()
@@ -125,7 +129,7 @@ def test_flat_windows_have_exactly_no_spread(window: int) -> None:
 def test_kernels_leave_their_input_alone(x: Array, y: Array) -> None:
     before: tuple[Callable[[], Array], ...] = (x.copy, y.copy)
     copies = [copy() for copy in before]
-    for kind in (TOTAL, HIGHEST, PEAK, SPREAD, COMMON, CHAIN):
+    for kind in (TOTAL, HIGHEST, LOWEST, PEAK, SPREAD, COMMON, CHAIN):
         over(kind, x, y, 60, 0.9)
     np.testing.assert_array_equal(x, copies[0])
     np.testing.assert_array_equal(y, copies[1])

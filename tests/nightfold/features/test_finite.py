@@ -104,6 +104,23 @@ def test_a_first_bar_that_confirms_both_sides_goes_with_its_body(
     assert tuple(None if np.isnan(values[1]) else values[1] for values in found) == expected
 
 
+def test_swings_after_a_calm_longer_than_the_memory() -> None:
+    calm = 2_000 - np.arange(2_000) / 1_000  # a high of its own for each start, and no leg for any of them
+    close = np.append(calm, [1_990.0, 2_010.0])
+    bars = np.array([close, close, close, close]).T
+    high, low, broke, turned = swings(close, close, close, close, np.full(2_002, 5.0), 100)
+    for row in (1_999, 2_000, 2_001):
+        slow = structure_of(bars[row - 100 : row + 1], np.full(101, 5.0))
+        known = [slow.high, slow.low, *([slow.broke, slow.turned] if slow.direction else [None, None])]
+        assert [None if np.isnan(values[row]) else values[row] for values in (high, low, broke, turned)] == known
+
+
+def test_a_memory_beyond_the_room_for_lanes_is_refused() -> None:
+    prices = np.ones(10)
+    with pytest.raises(ValueError, match="`memory` is too long; it must be 992 bars or less"):
+        parabolic_stop(prices, prices, 0.02, 0.2, 993)
+
+
 def test_a_market_without_range_confirms_no_swing() -> None:
     flat = np.full(40, 5.0)
     assert all(np.isnan(values).all() for values in swings(flat, flat, flat, flat, np.zeros(40), 10))

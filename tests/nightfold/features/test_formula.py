@@ -28,6 +28,10 @@ def series() -> Array:
         (lambda a, b, *_: formula.imbalance(a, b), lambda a, b, *_: 100 * np.abs(a - b) / (a + b)),
         (lambda a, b, *_: formula.gain_and_loss(a - b)[0], lambda a, b, *_: np.maximum(a - b, 0)),
         (lambda a, b, *_: formula.gain_and_loss(a - b)[1], lambda a, b, *_: np.maximum(b - a, 0)),
+        (lambda a, b, *_: formula.excess(a, b, 2.0), lambda a, b, *_: np.maximum(1 - 2 * b / a, 0)),
+        (lambda a, b, c, _: formula.powers(a, b, c), lambda a, b, c, _: a**5 * b**3 * c),
+        (lambda a, b, *_: formula.is_above(a - b), lambda a, b, *_: (a > b).astype(float)),
+        (lambda a, b, *_: formula.is_zero(a - b), lambda a, b, *_: (a == b).astype(float)),
         (lambda a, b, c, _: formula.signed(a, b - c), lambda a, b, c, _: a * np.sign(b - c)),
         (
             lambda a, b, c, _: formula.true_range(a, b, lag(c, 1)),

@@ -60,7 +60,15 @@ def test_beyond_the_exact_rows_landmarks_stand_for_all(make_rows: Make) -> None:
     np.testing.assert_allclose(ours.margins(scaled(rows, later)), expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("spec", [SvmSpec(), SvmSpec(exact_rows=0, landmarks=100), SvmSpec(kernel="linear")])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SvmSpec(),
+        SvmSpec(exact_rows=0, landmarks=100),
+        SvmSpec(kernel="linear"),
+        SvmSpec(exact_rows=1999, landmarks=100),  # of 2000: the blocks alone would be few enough for exact machines
+    ],
+)
 def test_probabilities_are_calibrated(make_rows: Make, spec: SvmSpec) -> None:
     rows, later = make_rows(2000), make_rows(4000, seed=2)
     found = SvmModel(spec).fit(rows).predict(later.features)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from nightfold.tearsheet import measures
-from nightfold.tearsheet.gates import Gate, Gates, evaluate_gates
+from nightfold.tearsheet.gates import GATE_SETS, Gate, Gates, ModelRecord, evaluate_gates
 
 UP_AND_DOWN = [0.02, -0.01] * 50
 
@@ -104,3 +104,132 @@ def test_a_lost_account_fails_the_gates_on_returns() -> None:
 def test_wrong_thresholds_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Gates.model_validate(wrong)
+
+
+# A record that the checklist is content with: two years of days, 600 trades, three regimes and a crash.
+TWO_YEARS = {
+    "daily_returns": [0.02, -0.01] * 365,
+    "trade_profits": [3.0, 2.0, -1.0] * 200,
+    "regimes": 3,
+    "crashes": 1,
+    "overfitting": 0.1,
+    "models": {"trees": ModelRecord(0.36, 0.33, 0.31), "linear": ModelRecord(0.37, 0.33, 0.4)},
+}
+
+ASKED = {
+    "checklist": {
+        "Win rate": 0.55,
+        "Sharpe ratio": 1.5,
+        "Largest drawdown": -0.2,
+        "Closed trades": 500,
+        "Windows with a gain": 0.8,
+        "Worst window": -0.1,
+        "Years": 2,
+        "Market regimes": 3,
+        "Crashes": 1,
+    },
+    "active": {"Sharpe ratio": 1.5, "Trades a year": 50, "Largest drawdown": -0.15, "Win rate": 0.5},
+    "models": {
+        "Macro F1 of trees": 0.35,
+        "Macro F1 of linear": 0.35,
+        "Sharpe ratio of trees": 0.3,
+        "Sharpe ratio of linear": 0.3,
+    },
+    "ensemble": {"Sharpe ratio": 0.5, "Profit factor": 1.3},
+}
+
+
+@pytest.mark.parametrize("name", GATE_SETS)
+def test_each_set_asks_for_what_it_says_and_a_good_record_passes(name: Any) -> None:
+    found = gates(Gates(set=name), **TWO_YEARS)
+    assert {gate.name: gate.threshold for gate in found.values()} == ASKED[name]
+    assert {gate.passed for gate in found.values()} == {True}
+
+
+def test_the_sets_are_all_tested() -> None:
+    assert set(ASKED) == set(GATE_SETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "replaced"),
+    [
+        ("Win rate", {"trade_profits": [3.0, -1.0] * 300}),
+        ("Closed trades", {"trade_profits": [3.0, 2.0, -1.0] * 166}),
+        ("Sharpe ratio", {"daily_returns": [0.0105, -0.01] * 365}),
+        ("Years", {"daily_returns": [0.02, -0.01] * 364 + [0.0]}),
+        ("Market regimes", {"regimes": 2}),
+        ("Crashes", {"crashes": 0}),
+    ],
+)
+def test_the_checklist_fails_for_one_thing_alone(name: str, replaced: dict[str, Any]) -> None:
+    found = gates(Gates(set="checklist"), **{**TWO_YEARS, **replaced})
+    assert [gate.name for gate in found.values() if gate.passed is False] == [name]
+
+
+def test_trades_a_year_and_years_are_counted_by_days() -> None:
+    found = gates(Gates(set="active", min_years=1.0), **{**TWO_YEARS, "daily_returns": [0.02, -0.01] * 219})
+    assert found["Years"].value == 1.2
+    assert found["Trades a year"].value == 500
+
+
+def test_a_model_that_is_no_better_than_chance_fails_alone() -> None:
+    weak = {
+        "trees": ModelRecord(0.36, 0.33, 0.2),
+        "linear": ModelRecord(0.3, 0.33, 0.4),
+        "new": ModelRecord(None, None, None),
+    }
+    found = gates(Gates(set="models"), models=weak)
+    assert {name: gate.passed for name, gate in found.items()} == {
+        "Macro F1 of trees": True,
+        "Sharpe ratio of trees": False,
+        "Macro F1 of linear": False,
+        "Sharpe ratio of linear": True,
+        "Macro F1 of new": None,
+        "Sharpe ratio of new": None,
+    }
+    assert found["Macro F1 of linear"].note == "chance reaches 0.330"
+
+
+def test_overfitting_must_lie_below_its_threshold() -> None:
+    spec = Gates(max_overfitting=0.5)
+    assert gates(spec, overfitting=0.49)["Overfitting"].passed is True
+    assert gates(spec, overfitting=0.5)["Overfitting"].passed is False
+    assert gates(spec)["Overfitting"].passed is None
+
+
+def test_what_was_not_looked_at_is_unknown() -> None:
+    found = gates(Gates(set="checklist", min_model_f1=0.35, min_model_sharpe=0.3), daily_returns=[], trade_profits=[])
+    unknown = [name for name, gate in found.items() if gate.passed is None]
+    assert {"Market regimes", "Crashes", "Win rate", "Macro F1 of each model", "Sharpe ratio of each model"} <= set(
+        unknown
+    )
+    assert gates(Gates(set="active"), daily_returns=[])["Trades a year"].passed is None
+
+
+def test_a_value_in_the_file_takes_the_place_of_the_sets_and_null_leaves_a_gate_out() -> None:
+    spec = Gates.model_validate({"set": "checklist", "min_trades": 50, "min_crashes": None, "min_deflated_sharpe": 0.8})
+    found = gates(spec, **TWO_YEARS)
+    assert set(found) == set(ASKED["checklist"]) - {"Crashes"} | {"Deflated Sharpe ratio"}
+    assert found["Closed trades"].threshold == 50
+    assert set(gates(Gates(min_macro_f1=None))) == set(gates()) - {"Macro F1"}
+
+
+def test_a_set_is_the_same_when_it_is_written_out_and_read_again() -> None:
+    for name in ("standard", *GATE_SETS):
+        spec = Gates.model_validate({"set": name, "min_sharpe": 0.7})
+        assert Gates.model_validate(spec.model_dump(mode="json")) == spec
+        assert Gates.model_validate(spec) == spec
+    assert len({Gates.model_validate({"set": name}).fingerprint for name in ("standard", *GATE_SETS)}) == 5
+
+
+def test_an_unknown_set_is_refused() -> None:
+    with pytest.raises(ValidationError, match="set"):
+        Gates.model_validate({"set": "lenient"})
+
+
+def test_a_lost_account_fails_in_every_set_that_asks_for_returns() -> None:
+    found = gates(Gates(set="active"), daily_returns=[0.1, -1.2])
+    assert [gate.name for gate in found.values() if gate.note == "the account was lost"] == [
+        "Sharpe ratio",
+        "Largest drawdown",
+    ]

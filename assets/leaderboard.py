@@ -1,0 +1,122 @@
+"""All results side by side: kept one card a variant and day, shown in the UI, as a page and as CSV."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import polars as pl
+
+from assets.experiment import Plan
+from assets.frame_type import table_metadata
+from assets.keys import OWNER, asset_key, code_version
+from assets.markdown import markdown_table
+from nightfold.leaderboard import LEADERBOARD, Run, RunCard, newest, table
+from nightfold.source import market_note
+from nightfold.spec import fingerprint
+from nightfold.tearsheet.leaderboard import render_leaderboard
+from nightfold.universe import Universe
+from resources.lake import Lake
+from resources.progress import report
+from resources.reports import write_report
+
+KEY = "leaderboard"
+
+_RUNS, _ALL = "runs", "all"
+_CARD, _DAILY, _PAIRS = "card.json", "daily.parquet", "pairs.parquet"
+_SHOWN = (
+    "experiment",
+    "outcome",
+    "gates",
+    "last_day",
+    "days",
+    "trades",
+    "total_return",
+    "sharpe_ratio",
+    "max_drawdown",
+)
+
+
+def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefinition:
+    """Make `leaderboard`."""
+
+    @dg.asset(
+        key=asset_key(KEY),
+        group_name="operations",
+        owners=[OWNER],
+        tags={"layer": "evaluate"},
+        deps=[asset_key(plan.key("tearsheet")) for plan in plans.values()],
+        code_version=code_version("leaderboard tearsheet.leaderboard", {}),
+        kinds={"html", "csv"},
+        metadata=table_metadata(LEADERBOARD),
+        description="Every result that was looked at, of all experiments: the more there are, the luckier the best.",
+    )
+    def asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
+    ) -> dg.MaterializeResult[None]:
+        stored = _stored(lake)
+        runs = [run for run, _ in stored]
+        board = table(runs)
+        links = {name: f"{name}/tearsheet.html" for name in plans if (reports / name / "tearsheet.html").exists()}
+        note = market_note(universe.source) if universe.is_simulated else ""
+        page = write_report(reports, "leaderboard.html", render_leaderboard(board, links, note).encode())
+        write_report(reports, "leaderboard.csv", board.write_csv().encode())
+        write_report(reports, "leaderboard_pairs.csv", _pairs(stored).write_csv().encode())
+        report(KEY, "all", "", page.path)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(page.digest),
+            metadata={
+                "leaderboard": dg.MetadataValue.url("/reports/leaderboard.html"),
+                "csv": dg.MetadataValue.url("/reports/leaderboard.csv"),
+                "pairs": dg.MetadataValue.url("/reports/leaderboard_pairs.csv"),
+                "results": dg.MetadataValue.md(markdown_table(table(newest(runs)).select(_SHOWN))),
+                "runs": len(runs),
+                "variants": board["variant"].n_unique(),
+                "path": dg.MetadataValue.path(str(page.path)),
+            },
+        )
+
+    return asset
+
+
+def store_run(lake: Lake, run: Run, pairs: pl.DataFrame) -> None:
+    """Keep a result; one of the same variant and last day takes its place."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / _CARD).write_text(run.card.model_dump_json(indent=1))
+        run.daily.write_parquet(folder / _DAILY)
+        pairs.write_parquet(folder / _PAIRS)
+        version = fingerprint([path.read_bytes().hex() for path in sorted(folder.iterdir())])
+        lake.write_folder(_RUNS, f"universe={_ALL}/{run.card.id}", version, folder)
+
+
+def stored_runs(lake: Lake) -> list[Run]:
+    """Read all results that are kept, by last day and variant."""
+    return [run for run, _ in _stored(lake)]
+
+
+def _pairs(stored: Sequence[tuple[Run, pl.DataFrame]]) -> pl.DataFrame:
+    """List what each symbol contributed to the newest result of each variant."""
+    last = {run.card.variant: (run.card, pairs) for run, pairs in stored}
+    tables = [
+        pairs.select(
+            pl.lit(card.experiment).alias("experiment"),
+            pl.lit(card.variant).alias("variant"),
+            pl.lit(card.last_day).alias("last_day"),
+            pl.all(),
+        )
+        for card, pairs in last.values()
+    ]
+    return pl.concat(tables) if tables else pl.DataFrame()
+
+
+def _stored(lake: Lake) -> list[tuple[Run, pl.DataFrame]]:
+    """Read each result with its table of symbols, oldest first."""
+    found = []
+    for name in lake.as_ofs(_RUNS, _ALL):
+        with TemporaryDirectory() as scratch:
+            folder = lake.fetch_folder(_RUNS, f"universe={_ALL}/{name}", Path(scratch))
+            card = RunCard.model_validate_json((folder / _CARD).read_text())
+            daily, pairs = (pl.read_parquet(folder / file) for file in (_DAILY, _PAIRS))
+        found.append((Run(card, daily), pairs))
+    return found

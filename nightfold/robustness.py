@@ -1,0 +1,188 @@
+"""How far to trust a result: beside what anyone could have done, under other costs, and under shocks."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from nightfold.backtest.baseline import buy_and_hold, moving_average_cross, rsi_reversal
+from nightfold.backtest.baseline_random import percentile, random_returns
+from nightfold.backtest.cost import Costs
+from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.result import Backtest, daily_returns
+from nightfold.schema import PRICES
+from nightfold.tearsheet import measures
+from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS, FEWEST_VARIANTS, probability_of_overfitting
+from nightfold.tearsheet.summary import measure_exposure
+
+COST_SCALES = (0.0, 0.5, 1.0, 2.0)
+LATENCIES = (0, 1, 3)
+EDGES = (0.5, 1.0, 2.0)
+"""Least edge, in multiples of what the experiment asks for with its costs."""
+
+_SCALED = (
+    *("taker_fee_bps", "maker_fee_bps", "minimum_fee", "half_spread_bps"),
+    *("slippage_bps", "volatility_slippage", "impact_slippage"),
+)
+_GAP, _WIDER, _OUTAGE = 0.8, 10, timedelta(hours=2)
+
+Wanted = Callable[[Costs], pl.DataFrame]
+"""Targets that a strategy decides on where trading costs so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Bars of the range and the account that trades them.
+
+    Parameters
+    ----------
+    bars
+        Of the range.
+    wanted
+        The strategy's targets for given costs.
+    costs, limits, capital
+        As in the backtest.
+    """
+
+    bars: pl.DataFrame
+    wanted: Wanted
+    costs: Costs
+    limits: RiskLimits
+    capital: float
+
+    def trade(
+        self, targets: pl.DataFrame | None = None, costs: Costs | None = None, bars: pl.DataFrame | None = None
+    ) -> Backtest:
+        """Simulate it, with other targets, costs or bars where they are given."""
+        from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
+
+        wanted = self.wanted(self.costs) if targets is None else targets
+        return simulate(self.bars if bars is None else bars, wanted, costs or self.costs, self.limits, self.capital)
+
+
+def scale_costs(costs: Costs, factor: float) -> Costs:
+    """Multiply fees, spread and slippage by a factor; latency, funding and the market's rules stay."""
+    return costs.model_copy(update={name: getattr(costs, name) * factor for name in _SCALED})
+
+
+def baselines(account: Account, run: Backtest) -> dict[str, pl.DataFrame]:
+    """Trade what anyone could have traded, in the same market with the same costs.
+
+    Returns
+    -------
+    dict
+        ``day``, ``daily_return`` by name: buy and hold, the same at the strategy's own mean exposure (left out where it
+        had none), RSI 14 reversal at 30 and 70, and a cross of moving averages over 50 and 200 bars. All are long or
+        out, within a spot account.
+    """
+    exposure = measure_exposure(run.equity, run.fills)["exposure"]
+    wanted = {"Buy and hold": buy_and_hold(account.bars)}
+    if exposure:
+        wanted["Buy and hold, same exposure"] = buy_and_hold(account.bars, min(exposure, 1.0))
+    wanted["RSI 14 reversal"] = rsi_reversal(account.bars)
+    wanted["Moving averages 50/200"] = moving_average_cross(account.bars)
+    spot = Account(account.bars, account.wanted, account.costs, RiskLimits(), account.capital)
+    return {name: daily_returns(spot.trade(targets)) for name, targets in wanted.items()}
+
+
+def luck(account: Account, run: Backtest) -> dict[str, float | None]:
+    """Place the strategy among 200 traders who made the same trades at random times.
+
+    Returns
+    -------
+    dict
+        ``percentile`` of its total return among theirs, ``median`` and ``best`` of theirs; None where it never traded.
+    """
+    returns = random_returns(account.bars, run, account.costs, account.limits)
+    own = run.equity["equity"][-1] / run.capital - 1
+    if not returns.size:
+        return {"percentile": None, "median": None, "best": None}
+    return {"percentile": percentile(own, returns), "median": float(np.median(returns)), "best": float(returns.max())}
+
+
+def sensitivity(account: Account) -> pl.DataFrame:
+    """Trade on every point of a grid of costs, latency and least edge.
+
+    The edge asked for is that of the experiment with its costs multiplied; the account pays the scaled ones. A strategy
+    that lives only at one point of it lives by chance.
+
+    Returns
+    -------
+    DataFrame
+        ``edge`` and ``cost_scale`` (multiples), ``latency_bars``, ``trades``, ``total_return``, ``sharpe_ratio`` (null
+        where returns do not vary), one row a point.
+    """
+    rows = []
+    for edge in EDGES:
+        targets = account.wanted(scale_costs(account.costs, edge))
+        for scale in COST_SCALES:
+            for latency in LATENCIES:
+                update = {"latency_bars": account.costs.latency_bars + latency, "latency_ms": 0}
+                run = account.trade(targets, scale_costs(account.costs, scale).model_copy(update=update))
+                rows.append((edge, scale, update["latency_bars"], *_outcome(run)))
+    names = ("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown")
+    kinds = (pl.Float64, pl.Float64, pl.Int64, pl.Int64, *[pl.Float64] * 3)
+    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
+def overfitting(account: Account, variants: Iterable[pl.DataFrame], days: int) -> float | None:
+    """Probability that choosing the best of the variants on one half of the days does not help on the other.
+
+    None under 160 days or ten variants: then none of them is traded.
+    """
+    if days < FEWEST_DAYS:
+        return None
+    runs = [account.trade(targets) for targets in variants]
+    returns = [daily_returns(run)["daily_return"] for run in runs if not run.is_ruined]
+    return probability_of_overfitting(np.stack(returns, axis=1)) if len(returns) >= FEWEST_VARIANTS else None
+
+
+def shocks(account: Account, run: Backtest) -> pl.DataFrame:
+    """Let the worst happen where most was held, and see what is left.
+
+    Returns
+    -------
+    DataFrame
+        ``shock``, ``moment`` it strikes (null: throughout), and ``trades``, ``total_return``, ``sharpe_ratio``,
+        ``max_drawdown``: as it was, with every price 20 % lower from the next bar on, with the spread ten times as
+        wide, and with nothing filling for two hours. Decisions are those made without the shock.
+    """
+    targets = account.wanted(account.costs)
+    held = run.equity.sort("gross_exposure", "close_time", descending=[True, False])["close_time"]
+    moment = held[0]
+    wide = account.costs.model_copy(update={"half_spread_bps": account.costs.half_spread_bps * _WIDER})
+    runs: Mapping[str, tuple[datetime | None, Backtest]] = {
+        "none": (None, run),
+        "gap down 20 %": (moment, account.trade(_fallen(targets, moment), bars=_fallen(account.bars, moment))),
+        "spread x10": (None, account.trade(targets, wide)),
+        "exchange down 2 hours": (moment, account.trade(targets, bars=_closed(account.bars, moment))),
+    }
+    rows = [(name, when, *_outcome(each)) for name, (when, each) in runs.items()]
+    names = ("shock", "moment", "trades", "total_return", "sharpe_ratio", "max_drawdown")
+    found = pl.DataFrame(rows, schema=list(names), orient="row")
+    return found.cast({"moment": held.dtype, "sharpe_ratio": pl.Float64})
+
+
+def _fallen(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Lower every price of bars that open at a moment or later."""
+    prices = [name for name in (*PRICES, "stop", "take_profit", "limit") if name in frame.columns]
+    late = pl.col("open_time") >= moment
+    return frame.with_columns(pl.when(late).then(pl.col(name) * _GAP).otherwise(pl.col(name)) for name in prices)
+
+
+def _closed(bars: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Let nothing trade for a while."""
+    shut = (pl.col("open_time") >= moment) & (pl.col("open_time") < moment + _OUTAGE)
+    return bars.with_columns(pl.when(shut).then(0.0).otherwise(pl.col("volume")).alias("volume"))
+
+
+def _outcome(run: Backtest) -> tuple[int, float, float | None, float]:
+    """Trades, total return, yearly Sharpe ratio and deepest drawdown; a lost account has lost all."""
+    trades = run.trades.filter(~pl.col("is_open")).height
+    returns = daily_returns(run)["daily_return"]
+    if measures.is_ruined(returns):
+        return trades, -1.0, None, -1.0
+    total, deepest = measures.total_return(returns), measures.max_drawdown(returns)
+    return trades, total or 0.0, measures.sharpe_ratio(returns), deepest or 0.0

@@ -1,0 +1,45 @@
+"""The numbers of a tearsheet as JSON, for programs."""
+
+import json
+from dataclasses import asdict
+
+from nightfold.tearsheet.page import STRATEGY, TearsheetInput, deflated_sharpe, verdict_of
+from nightfold.tearsheet.summary import (
+    by_model,
+    by_symbol,
+    measure_exposure,
+    measure_returns,
+    measure_trades,
+    monthly_returns,
+    sum_costs,
+)
+
+
+def figures_json(report: TearsheetInput) -> str:
+    """Write what the page shows as JSON: unknown values are null, times in UTC, amounts in quote currency."""
+    verdict = verdict_of(report)
+    figures = {
+        "experiment": report.experiment,
+        "is_simulated": report.is_simulated,
+        "symbols": list(report.symbols),
+        "interval": report.interval,
+        "first_day": report.daily["day"][0],
+        "last_day": report.daily["day"][-1],
+        "verdict": {"outcome": verdict.outcome, "headline": verdict.headline, "reasons": list(verdict.reasons)},
+        "remarks": list(report.remarks),
+        "n_trials": report.n_trials,
+        "deflated_sharpe_ratio": deflated_sharpe(report),
+        "gates": [asdict(gate) for gate in report.gates],
+        "measures": {
+            name: measure_returns(frame) for name, frame in {STRATEGY: report.daily, **report.baselines}.items()
+        },
+        "exposure": measure_exposure(report.equity, report.fills),
+        "trades": asdict(measure_trades(report.trades)),
+        "costs": asdict(sum_costs(report.fills, report.trades)),
+        "by_symbol": by_symbol(report.trades).to_dicts(),
+        "by_month": monthly_returns(report.daily).to_dicts(),
+        "by_fold": report.folds.to_dicts(),
+        "forecasts": by_model(report.model_metrics).to_dicts(),
+        "provenance": dict(report.provenance),
+    }
+    return json.dumps(figures, indent=1, default=str) + "\n"

@@ -1,0 +1,95 @@
+"""Variants that were looked at: counted once each, listed with their history."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nightfold.experiment import Experiment
+from nightfold.leaderboard import MEASURES, Run, RunCard, looks, newest, table, variant_of
+from nightfold.tearsheet.leaderboard import render_leaderboard
+from nightfold.tearsheet.measures import daily_sharpe_ratio
+
+FIRST = date(2024, 1, 1)
+
+
+def daily(seed: int, days: int = 60, first: date = FIRST) -> pl.DataFrame:
+    returns = np.random.default_rng(seed).normal(0.001, 0.01, days)
+    return pl.DataFrame({"day": [first + timedelta(days=day) for day in range(days)], "daily_return": returns})
+
+
+def run(variant: str, seed: int = 1, days: int = 60, first: date = FIRST, experiment: str = "e") -> Run:
+    frame = daily(seed, days, first)
+    card = RunCard(
+        experiment=experiment,
+        variant=variant,
+        choices="full",
+        first_day=frame["day"][0],
+        last_day=frame["day"][-1],
+        days=days,
+        trades=seed,
+        gates_passed=1,
+        gates=8,
+        outcome="failed",
+        measures={**dict.fromkeys(MEASURES, 0.1), "sharpe_ratio": float(seed), "win_rate": None},
+        version="v",
+    )
+    return Run(card, frame)
+
+
+def test_each_variant_counts_once_however_often_it_was_made() -> None:
+    runs = [run("a", days=30), run("a", days=60), run("b"), run("c")]
+    assert looks(runs, "a", daily(1)).n_trials == 3
+    assert looks(runs, "new", daily(1)).n_trials == 4
+    assert looks([], "a", daily(1)).n_trials == 1
+
+
+def test_variants_of_other_days_do_not_count() -> None:
+    elsewhere = run("b", first=date(2023, 1, 1))
+    assert looks([elsewhere], "a", daily(1)).n_trials == 1
+    assert looks([run("b", first=FIRST + timedelta(days=59))], "a", daily(1)).n_trials == 2
+
+
+def test_the_spread_of_ten_or_more_is_that_of_their_ratios_on_the_shared_days() -> None:
+    few = [run(f"v{seed}", seed) for seed in range(8)]
+    assert looks(few, "a", daily(99)).variance is None
+    many = [run(f"v{seed}", seed, days=80) for seed in range(12)]
+    found = looks(many, "a", daily(99))
+    ratios = [daily_sharpe_ratio(daily(99)["daily_return"])]
+    ratios += [daily_sharpe_ratio(each.daily["daily_return"].head(60)) for each in many]
+    assert found.n_trials == 13
+    assert found.variance == pytest.approx(np.var(ratios, ddof=1))
+
+
+def test_words_and_gates_make_no_variant_and_all_else_does() -> None:
+    given = {"name": "e", "first_as_of": "2024-01-01", "models": {"class_frequencies": None}}
+    base = variant_of(Experiment.model_validate(given), {})
+    for same in ({"description": "words"}, {"gates": {"min_sharpe": 3}}, {"owner": "team:us"}):
+        assert variant_of(Experiment.model_validate({**given, **same}), {}) == base
+    for other in ({"capital": 5.0}, {"costs": {"slippage_bps": 9}}, {"seed": 1}, {"name": "f"}):
+        assert variant_of(Experiment.model_validate({**given, **other}), {}) != base
+    assert variant_of(Experiment.model_validate(given), {"cost_scale": 2.0}) != base
+
+
+def test_the_newest_result_of_each_variant_stands_for_it() -> None:
+    runs = [run("a", days=60), run("b", days=10), run("a", days=30)]
+    assert [(each.card.variant, each.card.days) for each in newest(runs)] == [("b", 10), ("a", 60)]
+
+
+def test_the_table_lists_the_newest_day_first_then_the_best() -> None:
+    found = table([run("a", 1), run("b", 3), run("c", 9, days=20)])
+    assert found["variant"].to_list() == ["b", "a", "c"]
+    assert found["gates"][0] == "1/8"
+    assert table([]).is_empty()
+
+
+def test_the_page_stands_alone_and_escapes() -> None:
+    found = table([run("a", experiment="e"), run("b", experiment="<b>")])
+    page = render_leaderboard(found, {"e": "e/tearsheet.html"}, note="made up")
+    assert 'href="e/tearsheet.html"' in page
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page.split("<main>")[1].split("</table>")[0]
+    assert "Simulated market" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "No results yet" in render_leaderboard(table([]), {})
