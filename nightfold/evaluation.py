@@ -24,8 +24,10 @@ from nightfold.policy.position import in_force, policy_targets, thresholds_colum
 from nightfold.policy.reading import barrier_distances, read_outlooks, strategy_rows, with_own_barriers
 from nightfold.policy.record import PASSING, POLICIES, passing
 from nightfold.policy.search import threshold_grid
+from nightfold.policy.sizes import position_sizes
 from nightfold.policy.spec import Thresholds
 from nightfold.robustness import Account, baselines, luck, overfitting, scale_costs, sensitivity, shocks
+from nightfold.schema import KEY
 from nightfold.spec import Spec
 from nightfold.target import Target
 from nightfold.tearsheet.regime import count_crashes, crashes, regime_returns, regimes
@@ -263,13 +265,43 @@ def wanted_positions(
         return policy_targets(
             in_force(seen, policies), thresholds, strategy, experiment.policy, experiment.limits.max_position
         )
-    rows = strategy_rows(predictions, bars, target, strategy.horizon)
+    rows = strategy_rows(predictions, bars, target, strategy.horizon).sort(KEY)
     if not target.is_traded:
         return rows.select("symbol", "open_time", target=pl.lit(0.0))
+    size = _sizes(experiment, label_set, predictions, bars, labels, costs)
     if not target.has_barriers:
-        return move_targets(rows, strategy, costs, expected_move(target.objective, label_set.dead_zone))
+        return move_targets(rows, strategy, costs, expected_move(target.objective, label_set.dead_zone), size)
     rows = with_own_barriers(rows, label_set, labels, strategy.horizon)
-    return targets(rows, strategy, costs, **barrier_distances(label_set, strategy.horizon))
+    distances = barrier_distances(label_set, strategy.horizon)
+    return targets(rows, strategy, costs, upper=distances["upper"], lower=distances["lower"], size=size)
+
+
+def _sizes(
+    experiment: Experiment,
+    label_set: LabelSet,
+    predictions: pl.DataFrame,
+    bars: pl.DataFrame,
+    labels: pl.DataFrame,
+    costs: Costs,
+) -> pl.Series | None:
+    """Size of a position at each row by the strategy's rule; None where it has none."""
+    strategy, target = experiment.strategy, experiment.target
+    if strategy.sizing is None:
+        return None
+    seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
+    known = target.labelled(strategy.horizon)
+    came = known["label"] * 2 - 1 if target.kind == "up" else known["label"]  # 0 and 1: down and up
+    outcomes = (
+        seen.select(*KEY)
+        .join(predictions.select(*KEY, "as_of"), on=KEY, how="left", maintain_order="left")
+        .join(
+            labels.select(*KEY, actual_move=came, known_at=known["label_end"]),
+            on=KEY,
+            how="left",
+            maintain_order="left",
+        )
+    )
+    return position_sizes(seen, outcomes, strategy, duration(_interval(bars)))
 
 
 def first_moment(predictions: pl.DataFrame, policies: pl.DataFrame | None = None) -> datetime:

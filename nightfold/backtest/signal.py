@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from nightfold.backtest.cost import BPS, Costs
+from nightfold.backtest.sizing.catalog import SizingChoice
 from nightfold.errors import SchemaError
 from nightfold.schema import KEY
 from nightfold.spec import Spec
@@ -28,6 +29,8 @@ class Strategy(Spec):
     """A side is entered where its expected value after all costs is above this."""
     size: Annotated[float, Field(gt=0)] = 0.3
     """Size of a position as a fraction of equity."""
+    sizing: SizingChoice | None = None
+    """A rule of size instead, such as `{rule: volatility_target}`; see docs/policy.md."""
     hold_bars: PositiveInt | None = None
     """Bars after which a position ends; none: the horizon. The other side's signal ends it sooner."""
     exit: Literal["time", "barrier"] = "time"
@@ -72,7 +75,13 @@ def expected_value(
 
 
 def targets(
-    predictions: pl.DataFrame, strategy: Strategy, costs: Costs, *, upper: Distance, lower: Distance
+    predictions: pl.DataFrame,
+    strategy: Strategy,
+    costs: Costs,
+    *,
+    upper: Distance,
+    lower: Distance,
+    size: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Turn forecasts into wanted positions; each row depends only on its own and earlier forecasts.
 
@@ -93,6 +102,8 @@ def targets(
     upper, lower
         Distance of the barriers in widths: those of the labels the model learned, or a column of ``predictions``
         where each row has its own.
+    size
+        Of a position entered at each row in the order of symbol and time, 0 for none; by default `Strategy.size`.
 
     Returns
     -------
@@ -112,13 +123,15 @@ def targets(
         raise SchemaError("`predictions` have two rows for one bar; pass those of one horizon and one model.")
     rows = predictions.sort(KEY)
     side = favoured_side(rows, strategy, costs, upper, lower)
-    result = held_targets(rows, strategy, side, pl.lit(strategy.size))
+    result = held_targets(rows, strategy, side, strategy.size if size is None else size)
     if strategy.exit == "time":
         return result.select(*KEY, "target")
     return result.select(*KEY, "target", **brackets(upper, lower))
 
 
-def move_targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, move: pl.Expr) -> pl.DataFrame:
+def move_targets(
+    predictions: pl.DataFrame, strategy: Strategy, costs: Costs, move: pl.Expr, size: pl.Series | None = None
+) -> pl.DataFrame:
     """Turn forecasts of the price itself into wanted positions, held and given up as in `targets`.
 
     Parameters
@@ -131,6 +144,8 @@ def move_targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, mo
     move
         Expected log return over the horizon; a side is entered where it is beyond the cost of a round trip and
         ``min_edge_bps``.
+    size
+        As in `targets`.
 
     Returns
     -------
@@ -140,10 +155,12 @@ def move_targets(predictions: pl.DataFrame, strategy: Strategy, costs: Costs, mo
     rows = predictions.sort(KEY)
     least = round_trip_cost(strategy, costs) + strategy.min_edge_bps * BPS
     side = _one_where(move > least) - _one_where(move < -least)
-    return held_targets(rows, strategy, side, pl.lit(strategy.size)).select(*KEY, "target")
+    return held_targets(rows, strategy, side, strategy.size if size is None else size).select(*KEY, "target")
 
 
-def held_targets(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr, size: pl.Expr) -> pl.DataFrame:
+def held_targets(
+    rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr, size: pl.Expr | pl.Series | float
+) -> pl.DataFrame:
     """Hold each favoured side for its time at the size it was entered with.
 
     Parameters
@@ -153,7 +170,7 @@ def held_targets(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr, size
     strategy
         How long, and whether a side that is still favoured then goes on.
     favoured, size
-        1, -1 or 0, and the size of a position entered there as a fraction of equity.
+        1, -1 or 0, and the size of a position entered there as a fraction of equity; where that is 0 none is entered.
 
     Returns
     -------
@@ -162,7 +179,8 @@ def held_targets(rows: pl.DataFrame, strategy: Strategy, favoured: pl.Expr, size
     """
     from nightfold.backtest.holding import hold  # loads numba, which specs must not
 
-    rows = rows.with_columns(side=favoured, size=size)
+    rows = rows.with_columns(side=favoured, size=size if isinstance(size, pl.Expr | pl.Series) else pl.lit(size))
+    rows = rows.with_columns(side=pl.when(pl.col("size") > 0).then("side").otherwise(0).cast(pl.Int8))
     first = rows["symbol"].rle_id().diff().fill_null(1) != 0
     held, entered = hold(rows["side"].to_numpy(), first.to_numpy(), strategy.holding, renew=strategy.exit == "time")
     entry_size = pl.when("entered").then("size").forward_fill()

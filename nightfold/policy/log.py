@@ -106,13 +106,16 @@ class Reliability:
         return self.gap is not None and self.gap.high is not None and self.gap.high < 0
 
 
+def is_right(said: str, came: str) -> pl.Expr:
+    """Whether the sign of a column was that of another; null where one of them has none, or is not known."""
+    signed = (pl.col(said) != 0) & (pl.col(came) != 0)
+    return pl.when(signed).then(pl.col(said).sign() == pl.col(came).sign())
+
+
 def reliability(log: pl.DataFrame) -> Reliability:
     """Hold confidence against what came, on forecasts whose outcome is known."""
-    moved = (pl.col("expected_move") != 0) & (pl.col("actual_move") != 0)
-    known = log.filter(moved & pl.col("confidence").is_not_null() & pl.col("actual_move").is_not_null())
-    said, actual = known["expected_move"].to_numpy(), known["actual_move"].to_numpy()
-    sure = known["confidence"].to_numpy()
-    right = (np.sign(said) == np.sign(actual)).astype(np.float64)
+    known = log.with_columns(right=is_right("expected_move", "actual_move")).drop_nulls(["right", "confidence"])
+    sure, right = known["confidence"].to_numpy(), known["right"].cast(pl.Float64).to_numpy()
     curve = calibration_curve(sure, right)
     if known.is_empty():
         return Reliability(0, None, None, None, curve)

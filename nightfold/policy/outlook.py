@@ -13,7 +13,7 @@ from nightfold.models.objective import Objective
 
 Floats = npt.NDArray[np.float64]
 
-OUTLOOK = ("symbol", "open_time", "close", "move", "confidence", "cost", "stop_long", "stop_short")
+OUTLOOK = ("symbol", "open_time", "close", "width", "move", "confidence", "p_flat", "cost", "stop_long", "stop_short")
 
 
 def outlook(
@@ -45,16 +45,18 @@ def outlook(
     -------
     DataFrame
         `OUTLOOK`: ``move`` is the expected log return of a long before costs, ``confidence`` the probability that
-        the side it favours is right (one half where there is none), ``stop_long`` and ``stop_short`` the log distance
-        at which each side is wrong: the barrier, or a width where there is none. Null where there is no forecast.
+        the side it favours is right where price moves at all (one half where it favours none), ``p_flat`` that neither
+        barrier is touched (0 without barriers), ``stop_long`` and ``stop_short`` the log distance at which each side is
+        wrong: the barrier, or a width where there is none. Null where there is no forecast.
     """
     width = pl.col("width")
     if upper is None or lower is None:
-        move, stops = expected_move(objective, dead_zone), (width, width)
+        move, stops, flat = expected_move(objective, dead_zone), (width, width), pl.lit(0.0)
     else:
         above, below = upper * width, lower * width
         move, stops = pl.col("p_up") * above - pl.col("p_down") * below, (below, above)
-    known = rows.with_columns(move=move, cost=cost, stop_long=stops[0], stop_short=stops[1])
+        flat = pl.col("p_flat")
+    known = rows.with_columns(move=move, cost=cost, stop_long=stops[0], stop_short=stops[1], p_flat=flat)
     sure = pl.Series("confidence", _confidence(known, objective)).fill_nan(None)
     return known.with_columns(confidence=pl.when(pl.col("move").is_not_null()).then(sure)).select(OUTLOOK)
 
