@@ -37,7 +37,7 @@ def test_a_backfill_killed_while_it_fits_goes_on_where_it_was(finished, site, tm
     assert "was killed earlier; marked failed" in said
     assert "logistic_regression 2024-02-12 pooled already fitted" in said
     assert "logistic_regression 2024-02-26 pooled log loss" in said
-    others = re.compile(r"pooled_one/(predictions|backtest)")
+    others = re.compile(r"pooled_one/(predictions|forecast_log|backtest)")
     wanted = {name: digest for name, digest in undisturbed.lake_files().items() if not others.match(name)}
     assert disturbed.lake_files() == wanted
     assert disturbed.run_states() == undisturbed.run_states() + Counter(SUCCESS=1, FAILURE=1)
