@@ -270,7 +270,8 @@ def wanted_positions(
         return rows.select("symbol", "open_time", target=pl.lit(0.0))
     size = _sizes(experiment, label_set, predictions, bars, labels, costs)
     if not target.has_barriers:
-        return move_targets(rows, strategy, costs, expected_move(target.objective, label_set.dead_zone), size)
+        move = expected_move(target.objective, label_set.dead_zone, strategy.quantile_weights)
+        return move_targets(rows, strategy, costs, move, size)
     rows = with_own_barriers(rows, label_set, labels, strategy.horizon)
     distances = barrier_distances(label_set, strategy.horizon)
     return targets(rows, strategy, costs, upper=distances["upper"], lower=distances["lower"], size=size)

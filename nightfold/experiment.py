@@ -164,6 +164,13 @@ class Experiment(Spec):
             )
         if self.strategy.exit == "barrier" and not self.target.has_barriers:
             raise ConfigError(f"`strategy.exit` is barrier; the target {self.target.kind} has none, take `exit: time`.")
+        weights, objective = self.strategy.quantile_weights, self.target.objective
+        if weights is not None and (objective.task != "quantile" or len(weights) != len(objective.quantiles)):
+            said = len(objective.quantiles) if objective.task == "quantile" else "no"
+            raise ConfigError(
+                f"`strategy.quantile_weights` has {len(weights)} weights and the target forecasts {said} quantiles; "
+                "give one for each, or leave it out."
+            )
         if self.policy is not None and not self.target.is_traded:
             raise ConfigError(
                 f"`policy` is given; the target {self.target.kind} names no side and is not traded: leave it out."

@@ -1,6 +1,7 @@
 """What a forecast without barriers says of the price: its expected log move over the horizon."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 from nightfold.models.objective import Objective
 
 
-def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
+def expected_move(objective: Objective, dead_zone: float, weights: Sequence[float] | None = None) -> pl.Expr:
     """Read the expected log return over the horizon from a forecast.
 
     Parameters
@@ -18,6 +19,8 @@ def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
         Task of the forecasts, whose columns the expression reads, beside ``width`` for classes.
     dead_zone
         Widths within which a move counts as none, for the three classes of a direction.
+    weights
+        Of the quantiles, in the place of those of their mean; such as .1, .8, .1 of .05, .5, .95.
 
     Returns
     -------
@@ -35,12 +38,25 @@ def expected_move(objective: Objective, dead_zone: float) -> pl.Expr:
     if objective.task in {"regression", "next_bar"}:
         return pl.col("mean")
     if objective.task == "quantile":
-        weights = quantile_weights(objective.quantiles)
+        weights = quantile_weights(objective.quantiles) if weights is None else weights
         parts = [pl.col(name) * weight for name, weight in zip(objective.columns, weights, strict=True)]
         return pl.sum_horizontal(parts, ignore_nulls=False)
     if objective.task == "binary":
         return (pl.col("p_yes") - pl.col("p_no")) * pl.col("width") * mean_size(0.0)
     return (pl.col("p_up") - pl.col("p_down")) * pl.col("width") * mean_size(dead_zone)
+
+
+def strength(objective: Objective, cost: float | pl.Expr) -> pl.Expr:
+    """How far the mean of forecast quantiles lies beyond the cost of a round trip, in units of their outer distance.
+
+    Examples
+    --------
+    >>> said = pl.DataFrame({"q05": [-0.03], "q50": [0.004], "q95": [0.05]})
+    >>> round(said.select(strength(Objective(task="quantile"), 0.002)).item(), 3)
+    0.066
+    """
+    low, high = objective.columns[0], objective.columns[-1]
+    return (expected_move(objective, 0.0).abs() - cost) / (pl.col(high) - pl.col(low))
 
 
 def quantile_weights(levels: list[float]) -> list[float]:

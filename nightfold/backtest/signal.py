@@ -26,7 +26,11 @@ class Strategy(Spec):
     horizon: PositiveInt = 20
     """The label horizon, in bars, whose forecast is traded."""
     min_edge_bps: NonNegativeFloat = 0.0
-    """A side is entered where its expected value after all costs is above this."""
+    """A side is entered where its expected value is above this."""
+    edge: Literal["net", "gross"] = "net"
+    """Whether that expected value is counted after the cost of a round trip or before it."""
+    quantile_weights: list[float] | None = None
+    """Weights of the quantiles in the expected move, one each, such as [.1, .8, .1]; none: those of their mean."""
     size: Annotated[float, Field(gt=0)] = 0.3
     """Size of a position as a fraction of equity."""
     sizing: SizingChoice | None = None
@@ -153,7 +157,7 @@ def move_targets(
         ``symbol``, ``open_time``, ``target``; sorted by symbol and time.
     """
     rows = predictions.sort(KEY)
-    least = round_trip_cost(strategy, costs) + strategy.min_edge_bps * BPS
+    least = _counted_cost(strategy, costs) + strategy.min_edge_bps * BPS
     side = _one_where(move > least) - _one_where(move < -least)
     return held_targets(rows, strategy, side, strategy.size if size is None else size).select(*KEY, "target")
 
@@ -189,6 +193,11 @@ def held_targets(
     )
 
 
+def _counted_cost(strategy: Strategy, costs: Costs) -> pl.Expr:
+    """Cost that is taken off an expected value before it is compared."""
+    return round_trip_cost(strategy, costs) if strategy.edge == "net" else pl.lit(0.0)
+
+
 def round_trip_cost(strategy: Strategy, costs: Costs) -> pl.Expr:
     """Cost of a round trip at the row's own volatility."""
     return costs.round_trip + 2 * costs.volatility_slippage * pl.col("width") / math.sqrt(strategy.horizon)
@@ -204,7 +213,7 @@ def favoured_side(
     """1 or -1 where that side's expected value after cost is above the minimum, else 0; at most one can be."""
     width = pl.col("width")
     timeout = pl.col("timeout_return") if "timeout_return" in predictions.columns else pl.lit(0.0)
-    cost = round_trip_cost(strategy, costs)
+    cost = _counted_cost(strategy, costs)
     long, short = expected_value(
         pl.col("p_down"), pl.col("p_flat"), pl.col("p_up"), upper * width, lower * width, timeout, cost
     )

@@ -1,6 +1,7 @@
 """What a forecast says of the next bars, whatever its task: an expected move, and how likely its side is right."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ def outlook(
     cost: pl.Expr,
     *,
     dead_zone: float = 0.0,
+    weights: Sequence[float] | None = None,
     upper: Distance | None = None,
     lower: Distance | None = None,
 ) -> pl.DataFrame:
@@ -38,6 +40,8 @@ def outlook(
         Cost of a round trip, as a fraction.
     dead_zone
         Widths within which a move counts as none, for the three classes of a direction.
+    weights
+        Of quantiles in the expected move, as of `nightfold.backtest.expected_move.expected_move`.
     upper, lower
         Distances of the label's barriers in widths, as numbers or columns; none: the target has no barriers.
 
@@ -51,7 +55,7 @@ def outlook(
     """
     width = pl.col("width")
     if upper is None or lower is None:
-        move, stops, flat = expected_move(objective, dead_zone), (width, width), pl.lit(0.0)
+        move, stops, flat = expected_move(objective, dead_zone, weights), (width, width), pl.lit(0.0)
     else:
         above, below = upper * width, lower * width
         move, stops = pl.col("p_up") * above - pl.col("p_down") * below, (below, above)

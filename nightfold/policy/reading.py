@@ -72,7 +72,7 @@ def read_outlooks(
     rows = strategy_rows(predictions, bars, target, strategy.horizon).sort(KEY)
     cost = round_trip_cost(strategy, costs)
     if not target.has_barriers:
-        return outlook(rows, target.objective, cost, dead_zone=label_set.dead_zone)
+        return outlook(rows, target.objective, cost, dead_zone=label_set.dead_zone, weights=strategy.quantile_weights)
     rows = with_own_barriers(rows, label_set, labels, strategy.horizon)
     distances = barrier_distances(label_set, strategy.horizon)
     return outlook(rows, target.objective, cost, upper=distances["upper"], lower=distances["lower"])

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from nightfold.backtest.cost import Costs
-from nightfold.backtest.expected_move import expected_move, mean_size, quantile_weights
+from nightfold.backtest.expected_move import expected_move, mean_size, quantile_weights, strength
 from nightfold.backtest.signal import Strategy, move_targets
 from nightfold.models.objective import Objective
 from nightfold.schema import TIME
@@ -51,3 +51,17 @@ def test_a_side_is_taken_only_where_the_move_is_beyond_cost() -> None:
     strategy = Strategy(horizon=1, size=0.5, min_edge_bps=10)
     assert costs.round_trip == pytest.approx(0.002)
     assert move_targets(rows, strategy, costs, pl.col("mean"))["target"].to_list() == [0.5, 0, 0, -0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("said", "theirs", "found"),
+    [((-0.03, 0.004, 0.05), 0.0052, 0.066), ((-0.05, -0.004, 0.02), -0.0062, 0.115)],
+)
+def test_other_weights_and_the_strength_of_the_worked_example(
+    said: tuple[float, float, float], theirs: float, found: float
+) -> None:
+    """Worked example 6: weights .1, .8, .1 beside the mean; cost .002."""
+    rows = pl.DataFrame([dict(zip(("q05", "q50", "q95"), said, strict=True))])
+    quantiles = Objective(task="quantile")
+    assert rows.select(expected_move(quantiles, 0.0, [0.1, 0.8, 0.1])).item() == pytest.approx(theirs)
+    assert rows.select(strength(quantiles, 0.002)).item() == pytest.approx(found, abs=5e-4)

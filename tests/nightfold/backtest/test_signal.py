@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from nightfold.backtest.cost import Costs
-from nightfold.backtest.signal import Strategy, expected_value, targets
+from nightfold.backtest.signal import Strategy, expected_value, move_targets, targets
 from nightfold.errors import SchemaError
 
 Predict = Callable[..., pl.DataFrame]
@@ -167,3 +167,14 @@ def test_missing_columns_and_doubled_rows_are_refused() -> None:
 def test_settings_out_of_range_are_refused(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Strategy(**field)
+
+
+def test_a_gross_edge_is_compared_before_cost() -> None:
+    """Worked example 6, the rule with threshold .005: .0052 and -.0062 are taken, which a round trip of 26 bps eats."""
+    rows = pl.DataFrame(
+        {"symbol": ["A", "B", "C"], "open_time": [START] * 3, "width": [0.01] * 3, "move": [0.0052, -0.0062, 0.0049]}
+    )
+    gross = Strategy(edge="gross", min_edge_bps=50, size=1.0)
+    net = Strategy(min_edge_bps=50, size=1.0)
+    assert move_targets(rows, gross, Costs(), pl.col("move"))["target"].to_list() == [1, -1, 0]
+    assert move_targets(rows, net, Costs(), pl.col("move"))["target"].to_list() == [0, 0, 0]
