@@ -213,5 +213,5 @@ def test_every_setting_changes_the_fingerprint() -> None:
     [({"horizons": [20]}, [0.1, 0.8, 0.1]), ({"kind": "return", "task": "quantile", "horizons": [20]}, [0.5, 0.5])],
 )
 def test_weights_of_quantiles_must_have_quantiles_to_weigh(target: dict[str, Any], weights: list[float]) -> None:
-    with pytest.raises(ValidationError, match="strategy.quantile_weights"):
+    with pytest.raises(ValidationError, match=r"strategy\.quantile_weights"):
         experiment(target=target, strategy={"horizon": 20, "quantile_weights": weights})
