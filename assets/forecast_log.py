@@ -10,7 +10,7 @@ from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted, preview
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, selected_data
-from nightfold.policy.log import forecast_log, log_table, reliability
+from nightfold.policy.log import forecast_log, log_table, outcome_columns, reliability
 from nightfold.policy.reading import read_outlooks
 from nightfold.schema import KEY, Table
 from resources.io_manager import Frames, Piece
@@ -80,7 +80,8 @@ def reliability_check(plan: Plan) -> dg.AssetChecksDefinition:
 def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
     experiment = plan.experiment
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
-    columns = [*KEY, *dict.fromkeys([*_outcome_columns(plan), *own])]
+    wanted = outcome_columns(experiment.target, experiment.strategy.horizon)
+    columns = [*KEY, *dict.fromkeys([*wanted, *own])]
     for partition in partitions:
         symbol, window = partition.symbol, partition.window
         span = ([symbol], window.start, window.end)
@@ -95,11 +96,3 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
             "preview": dg.MetadataValue.md(preview(frame)),
         }
         yield Piece(symbol, window, frame, metadata)
-
-
-def _outcome_columns(plan: Plan) -> list[str]:
-    """Columns of the label table that tell what came, and when."""
-    target, horizon = plan.experiment.target, plan.experiment.strategy.horizon
-    names = target.labelled(horizon)["label_end"].meta.root_names()
-    column = target.return_column(horizon)
-    return [*names, *([column] if column else [])]

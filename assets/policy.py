@@ -1,6 +1,7 @@
 """The policy of each as-of: which forecasts are traded and how large, found on the predictions of the window before."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,10 @@ from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of
 from assets.pictures import show_picture
 from assets.tuning import TRIALS
+from nightfold.errors import LakeError
 from nightfold.interval import duration
+from nightfold.policy.filter import MetaFilter, fit_filter
+from nightfold.policy.log import outcome_columns
 from nightfold.policy.picture import policy_picture
 from nightfold.policy.reading import read_outlooks
 from nightfold.policy.record import POLICIES, PolicyCard, passing, policy_trials, trial_table
@@ -64,11 +68,18 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
             first = midnight(experiment.first_as_of)
             if begins < first:
                 days = max((partition.as_of - first).days, 0)
-                card = PolicyCard.too_early(partition.as_of, days, spec.window_days)
+                reason = f"{days} of {spec.window_days} days of predictions lie before it"
+                card = PolicyCard.flat(partition.as_of, reason, is_complete=False)
                 return _written(folder, card, LEDGER.empty()), _said(card)
-            market = _market(plan, lake, partition, begins)
+            market, second = _market(plan, lake, partition, begins), None
+            if spec.filter:
+                market, second = _with_filter(plan, lake, partition, market)
+                if second is None:
+                    reason = "too few of its forecasts paid, or did not, to learn a filter"
+                    card = PolicyCard.flat(partition.as_of, reason, is_complete=True)
+                    return _written(folder, card, LEDGER.empty()), _said(card)
             search = search_policy(market, spec, experiment.seed)
-            card = PolicyCard.of(search, partition.as_of)
+            card = PolicyCard.of(search, partition.as_of, second)
             subject = f"{plan.key(STAGE)}/{partition.universe}"
             trials = policy_trials(search, subject, partition.as_of, market.outlooks["move"].count())
             tried = search.best or search.trials[0]
@@ -122,9 +133,32 @@ def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) 
     return Market(seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital)
 
 
+def _with_filter(plan: Plan, lake: Lake, partition: AsOfPartition, market: Market) -> tuple[Market, MetaFilter | None]:
+    """Learn a filter on the older half of a window, and apply it to the newer one."""
+    times = market.bars["open_time"]
+    first, last = times.min(), times.max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        raise LakeError(f"`{plan.data('bars')}` has no rows before {partition.window.key}; materialize it first.")
+    middle = first + (last - first) / 2
+    target, horizon = plan.experiment.target, plan.experiment.strategy.horizon
+    columns = outcome_columns(target, horizon)
+    symbols = plan.experiment.members(partition.universe, plan.universe.symbols)
+    labels = lake.require(plan.data(plan.label_set.name), symbols, first, middle, [*KEY, *columns])
+    ended = target.labelled(horizon)["label_end"] <= middle
+    known = labels.select(*KEY, actual_move=pl.when(ended).then(columns[-1]))
+    older = market.outlooks.filter(pl.col("open_time") < middle)
+    outcomes = older.select(*KEY).join(known, on=KEY, how="left", maintain_order="left")
+    found = fit_filter(older, outcomes, horizon)
+    if found is None:
+        return market, None
+    newer = pl.col("open_time") >= middle
+    return replace(market, outlooks=found.apply(market.outlooks.filter(newer)), bars=market.bars.filter(newer)), found
+
+
 def _read(plan: Plan) -> list[str]:
     """Name the data assets it reads beside the predictions."""
-    return ["bars", plan.label_set.name] if plan.label_set.is_searched else ["bars"]
+    looks = plan.label_set.is_searched or (plan.experiment.policy is not None and plan.experiment.policy.filter)
+    return ["bars", plan.label_set.name] if looks else ["bars"]
 
 
 def _written(folder: Path, card: PolicyCard, trials: pl.DataFrame) -> str:

@@ -20,6 +20,7 @@ from nightfold.forecast import forecast_columns
 from nightfold.interval import INTERVALS, duration
 from nightfold.labels.table import LabelSet
 from nightfold.models.score import score
+from nightfold.policy.filter import filtered
 from nightfold.policy.position import in_force, policy_targets, thresholds_columns
 from nightfold.policy.reading import barrier_distances, read_outlooks, strategy_rows, with_own_barriers
 from nightfold.policy.record import PASSING, POLICIES, passing
@@ -236,7 +237,7 @@ def _passing(
     if policies is None or experiment.policy is None:
         return pl.DataFrame(schema=PASSING)
     seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
-    return passing(in_force(seen, policies), experiment.policy)
+    return passing(filtered(in_force(seen, policies)), experiment.policy)
 
 
 def _interval(bars: pl.DataFrame) -> str:
@@ -263,7 +264,7 @@ def wanted_positions(
         seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
         thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
         return policy_targets(
-            in_force(seen, policies), thresholds, strategy, experiment.policy, experiment.limits.max_position
+            filtered(in_force(seen, policies)), thresholds, strategy, experiment.policy, experiment.limits.max_position
         )
     rows = strategy_rows(predictions, bars, target, strategy.horizon).sort(KEY)
     if not target.is_traded:

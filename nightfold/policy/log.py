@@ -10,6 +10,7 @@ from nightfold.errors import SchemaError
 from nightfold.experiment import Experiment
 from nightfold.models.calibration_curve import calibration_curve
 from nightfold.schema import KEY, TIME, Column, Table
+from nightfold.target import Target
 
 
 def log_table(name: str) -> Table:
@@ -30,6 +31,12 @@ def log_table(name: str) -> Table:
             "actual_move": Column(pl.Float64, "Log return that came; null: not known yet.", nullable=True),
         },
     )
+
+
+def outcome_columns(target: Target, horizon: int) -> list[str]:
+    """Columns of the label table that tell when what came was known, and last what came; fewer where none does."""
+    column = target.return_column(horizon)
+    return [*target.labelled(horizon)["label_end"].meta.root_names(), *([column] if column else [])]
 
 
 def forecast_log(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
+from nightfold.policy.filter import MetaFilter
 from nightfold.policy.position import judged, thresholds_columns
 from nightfold.policy.search import PolicySearch
 from nightfold.policy.spec import PolicySpec, Thresholds
@@ -17,8 +18,10 @@ POLICIES: dict[str, pl.DataType | type[pl.DataType]] = {
     "as_of": TIME,
     "is_complete": pl.Boolean,
     **dict.fromkeys(Thresholds.model_fields, pl.Float64),
+    "filter": pl.String,
 }
-"""Columns of the policies in force, one row an as-of and symbol; thresholds are null where a period is flat."""
+"""Columns of the policies in force, one row an as-of and symbol; thresholds are null where a period is flat, the filter
+(as JSON) where there is none."""
 
 
 PASSING: dict[str, type[pl.DataType]] = {
@@ -45,10 +48,12 @@ class PolicyCard(Spec):
     """The same deflated by all trials of the search."""
     trades: int | None
     """Trades of the best trial in its window."""
+    filter: MetaFilter | None = None
+    """What says which forecasts pay; None where the policy has none."""
 
     @classmethod
-    def of(cls, search: PolicySearch, as_of: datetime) -> "PolicyCard":
-        """Write down what a search over a whole window found."""
+    def of(cls, search: PolicySearch, as_of: datetime, filter_: MetaFilter | None = None) -> "PolicyCard":
+        """Write down what a search over a whole window found, with the filter it was made with."""
         best = search.best
         return cls(
             as_of=as_of,
@@ -59,17 +64,17 @@ class PolicyCard(Spec):
             sharpe=best and best.sharpe,
             deflated_sharpe=search.deflated_sharpe,
             trades=best and best.trades,
+            filter=filter_,
         )
 
     @classmethod
-    def too_early(cls, as_of: datetime, days: int, needed: int) -> "PolicyCard":
-        """Write down that there are too few predictions yet."""
-        reason = f"{days} of {needed} days of predictions lie before it"
+    def flat(cls, as_of: datetime, reason: str, *, is_complete: bool) -> "PolicyCard":
+        """Write down that nothing was searched, and why; ``is_complete``: although there were predictions enough."""
         return cls(
             as_of=as_of,
             thresholds=None,
             reason=reason,
-            is_complete=False,
+            is_complete=is_complete,
             trials=0,
             sharpe=None,
             deflated_sharpe=None,
@@ -79,7 +84,8 @@ class PolicyCard(Spec):
     def rows(self, symbols: list[str]) -> pl.DataFrame:
         """Return `POLICIES` for the symbols behind it."""
         found = dict.fromkeys(Thresholds.model_fields) if self.thresholds is None else self.thresholds.model_dump()
-        row = {"as_of": self.as_of, "is_complete": self.is_complete, **found}
+        said = None if self.filter is None else self.filter.model_dump_json()
+        row = {"as_of": self.as_of, "is_complete": self.is_complete, **found, "filter": said}
         return pl.DataFrame([{"symbol": symbol, **row} for symbol in symbols], schema=POLICIES)
 
 

@@ -33,6 +33,9 @@ class PolicySpec(Spec):
 
     window_days: PositiveInt = 90
     """Days of predictions before each as-of that the search looks at; before there are so many, nothing is traded."""
+    filter: bool = False
+    """Whether a second, small model says which forecasts pay after cost (a meta-label filter); its probability takes
+    the place of the confidence. It learns on the older half of the window, thresholds are searched on the newer."""
     min_confidence: Span = (0.40, 0.70)
     """Least probability that the side traded is the right one."""
     min_edge: Annotated[tuple[float, float], Field(min_length=2)] = (0.0, 2.0)

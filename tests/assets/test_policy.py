@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from assets.partitions import AsOfPartition
-from assets.policy import STAGE, _market, stored_cards, stored_policies
+from assets.policy import STAGE, _market, _with_filter, stored_cards, stored_policies
 from nightfold.errors import ConfigError
+from nightfold.policy.filter import MetaFilter
 from nightfold.tuning.ledger import LEDGER
 from nightfold.window import window_of
 from pipeline_defs.nightly import Night, policy
@@ -31,9 +32,12 @@ POLICY = {
 AS_OFS = ["2024-02-12", "2024-02-19", "2024-02-26"]
 
 
+FILTERED = {**POLICY, "policy": {**POLICY["policy"], "filter": True, "window_days": 10}}
+
+
 @pytest.fixture(scope="module")
 def made(deploy: Callable[..., Any]) -> Any:
-    deployment = deploy(experiments={"e": POLICY, "plain": {}})
+    deployment = deploy(experiments={"e": POLICY, "filtered": FILTERED, "plain": {}})
     with deployment.workshop() as workshop:
         for layer in ("ingest", "research", "train", "predict", "policy", "evaluate"):
             workshop.backfill(layer)
@@ -88,6 +92,43 @@ def test_the_account_begins_at_the_first_whole_window_and_follows_the_policy_in_
         assert not within.any()
     if flat != {card.as_of for _, card in stored_cards(plan, lake)}:
         assert trades.height > 0
+
+
+def test_a_filter_learns_on_the_older_half_and_thresholds_are_searched_on_the_newer(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def fit(outlooks: pl.DataFrame, outcomes: pl.DataFrame, horizon: int) -> MetaFilter:
+        seen.update(outlooks=outlooks, outcomes=outcomes)
+        return MetaFilter(centre=[0.0] * 5, scale=[1.0] * 5, weights=[0.0] * 5, intercept=0.0)
+
+    monkeypatch.setattr("assets.policy.fit_filter", fit)
+    plan, lake = plan_of(made, "filtered"), made.environment().lake
+    as_of = datetime(2024, 2, 26, tzinfo=UTC)
+    partition = AsOfPartition(window_of(as_of, "week"), "pooled")
+    market = _market(plan, lake, partition, as_of - timedelta(days=10))
+    newer, found = _with_filter(plan, lake, partition, market)
+    assert found is not None
+    middle = newer.bars["open_time"].min()
+    assert seen["outlooks"]["open_time"].max() < middle
+    assert newer.outlooks["open_time"].min() == middle
+    assert newer.outlooks["confidence"].drop_nulls().unique().to_list() == [0.5]
+    labels = lake.require("labels", plan.symbols, as_of - timedelta(days=10), middle)
+    rows = (
+        seen["outlooks"].hstack(seen["outcomes"].drop("symbol", "open_time")).join(labels, on=["symbol", "open_time"])
+    )
+    late = rows.filter(pl.col("label_end_5") > middle)
+    assert late.height > 0
+    assert late["actual_move"].null_count() == late.height
+    known = rows.drop_nulls("actual_move")
+    assert known["actual_move"].equals(known["log_return_5"], null_equal=True)
+
+
+def test_too_few_outcomes_for_a_filter_are_a_flat_period(made: Any) -> None:
+    plan, lake = plan_of(made, "filtered"), made.environment().lake
+    reasons = [card.reason for _, card in stored_cards(plan, lake)]
+    assert reasons[-1] == "too few of its forecasts paid, or did not, to learn a filter"
 
 
 def test_an_experiment_without_a_policy_has_none(made: Any) -> None:

@@ -141,7 +141,7 @@ def test_every_trial_goes_into_the_ledger() -> None:
 
 def test_cards_say_what_is_in_force_and_why_not() -> None:
     as_of = datetime(2024, 3, 1, tzinfo=UTC)
-    early = PolicyCard.too_early(as_of, 14, 90)
+    early = PolicyCard.flat(as_of, "14 of 90 days of predictions lie before it", is_complete=False)
     assert early.rows(["A", "B"])["min_edge"].to_list() == [None, None]
     assert not early.is_complete
     assert early.reason == "14 of 90 days of predictions lie before it"
