@@ -39,7 +39,9 @@ def backtest(plan: Plan, upstream_version: str) -> tuple[dg.AssetsDefinition, st
     settings = experiment.model_dump(
         mode="json", include={"strategy", "policy", "costs", "limits", "capital", "first_as_of"}
     )
-    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, upstream_version)
+    version = plan.version(
+        _CODE, {**settings, "symbols": plan.symbols, "funding": plan.universe.funding}, upstream_version
+    )
     policies = [plan.key(POLICY)] if experiment.policy else []
 
     @dg.asset(
@@ -98,6 +100,7 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
         choices,
         stored_policies(plan, lake),
         lake.require(plan.data("bars"), symbols, midnight(plan.universe.start), end, ["symbol", "open_time", "close"]),
+        plan.funding,
     )
 
 

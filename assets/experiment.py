@@ -27,6 +27,7 @@ from nightfold.splits.as_of import known_before, reach
 from nightfold.training import Sample, join_features, join_rows, sample
 from nightfold.universe import Universe
 from nightfold.window import parse_moment
+from resources.funding import read_funding
 from resources.lake import Lake
 from resources.progress import report
 
@@ -141,6 +142,13 @@ class Plan:
             "partitions_def": as_of_partitions(self.universe, self.experiment),
             "backfill_policy": IN_ONE_RUN,
         }
+
+    @property
+    def funding(self) -> pl.DataFrame | None:
+        """Recorded funding rates of its symbols, where its account is perpetual and there are any."""
+        if self.experiment.limits.instrument == "spot":
+            return None
+        return read_funding({symbol: file for symbol, file in self.universe.funding.items() if symbol in self.symbols})
 
     @property
     def label_columns(self) -> list[str]:

@@ -47,7 +47,9 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
     settings = experiment.model_dump(
         mode="json", include={"policy", "strategy", "costs", "limits", "capital", "seed", "first_as_of"}
     )
-    version = plan.version(_CODE, {**settings, "symbols": plan.symbols}, predictions_version)
+    version = plan.version(
+        _CODE, {**settings, "symbols": plan.symbols, "funding": plan.universe.funding}, predictions_version
+    )
     mapping = data_to_as_of(plan.universe, experiment, window)
     upstream = [plan.key("predictions"), *(plan.data(name) for name in _read(plan))]
 
@@ -130,7 +132,9 @@ def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) 
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
     labels = lake.require(plan.data(plan.label_set.name), *span, [*KEY, *own]) if own else said
     seen = read_outlooks(experiment, plan.label_set, said, bars, labels, experiment.costs)
-    return Market(seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital)
+    return Market(
+        seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital, plan.funding
+    )
 
 
 def _with_filter(plan: Plan, lake: Lake, partition: AsOfPartition, market: Market) -> tuple[Market, MetaFilter | None]:

@@ -116,6 +116,7 @@ def evaluate(
     choices: BacktestRange,
     policies: pl.DataFrame | None = None,
     history: pl.DataFrame | None = None,
+    funding: pl.DataFrame | None = None,
 ) -> Evaluation:
     """Trade predictions and score them.
 
@@ -138,6 +139,8 @@ def evaluate(
     history
         ``symbol``, ``open_time``, ``close`` of the same symbols from as long before the range as is known, so that its
         first days have a regime; none: the bars of the range alone.
+    funding
+        Recorded rates, for a perpetual account.
 
     Raises
     ------
@@ -151,7 +154,7 @@ def evaluate(
     def wanted(asked: Costs) -> pl.DataFrame:
         return wanted_positions(experiment, label_set, spoken, traded, labels, asked, policies)
 
-    account = Account(traded, wanted, costs, experiment.limits, experiment.capital)
+    account = Account(traded, wanted, costs, experiment.limits, experiment.capital, funding)
     run = account.trade()
     daily, others = daily_returns(run), baselines(account, run)
     summary = {

@@ -42,7 +42,7 @@ class Account:
         Of the range.
     wanted
         The strategy's targets for given costs.
-    costs, limits, capital
+    costs, limits, capital, funding
         As in the backtest.
     """
 
@@ -51,6 +51,7 @@ class Account:
     costs: Costs
     limits: RiskLimits
     capital: float
+    funding: pl.DataFrame | None = None
 
     def trade(
         self, targets: pl.DataFrame | None = None, costs: Costs | None = None, bars: pl.DataFrame | None = None
@@ -59,7 +60,9 @@ class Account:
         from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
 
         wanted = self.wanted(self.costs) if targets is None else targets
-        return simulate(self.bars if bars is None else bars, wanted, costs or self.costs, self.limits, self.capital)
+        return simulate(
+            self.bars if bars is None else bars, wanted, costs or self.costs, self.limits, self.capital, self.funding
+        )
 
 
 def scale_costs(costs: Costs, factor: float) -> Costs:
@@ -95,7 +98,7 @@ def luck(account: Account, run: Backtest) -> dict[str, float | None]:
     dict
         ``percentile`` of its total return among theirs, ``median`` and ``best`` of theirs; None where it never traded.
     """
-    returns = random_returns(account.bars, run, account.costs, account.limits)
+    returns = random_returns(account.bars, run, account.costs, account.limits, account.funding)
     own = run.equity["equity"][-1] / run.capital - 1
     if not returns.size:
         return {"percentile": None, "median": None, "best": None}

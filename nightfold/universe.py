@@ -58,10 +58,19 @@ class Universe(Spec):
     leader: str | None = None
     """One of the symbols, which features of the set `cross_asset` compare with; never picked by the data."""
 
+    funding: dict[str, str] = {}
+    """File of recorded funding rates by symbol, for perpetual accounts: Parquet or CSV with `funding_time` and
+    `funding_rate`. A symbol without one pays `costs.funding_rate`."""
+
     @field_validator("symbols")
     @classmethod
     def _spell_symbols(cls, symbols: list[str]) -> list[str]:
         return sorted({normalize_symbol(symbol) for symbol in symbols})
+
+    @field_validator("funding")
+    @classmethod
+    def _spell_funding(cls, funding: dict[str, str]) -> dict[str, str]:
+        return {normalize_symbol(symbol): file for symbol, file in funding.items()}
 
     @field_validator("leader")
     @classmethod
@@ -72,6 +81,13 @@ class Universe(Spec):
     def _check_leader(self) -> "Universe":
         if self.leader is not None and self.leader not in self.symbols:
             raise ConfigError(f"`leader` is {self.leader}; it must be one of `symbols`, {', '.join(self.symbols)}.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_funding(self) -> "Universe":
+        strange = [symbol for symbol in self.funding if symbol not in self.symbols]
+        if strange:
+            raise ConfigError(f"`funding` names {strange[0]}; it must be one of `symbols`, {', '.join(self.symbols)}.")
         return self
 
     @model_validator(mode="after")

@@ -187,7 +187,8 @@ def _with_source(universe: Universe, text: str, now: Callable[[], datetime], cac
         )
     spans = [span for symbol in wanted if (span := source.coverage(symbol, interval)) is not None]
     leader = universe.leader if universe.leader in wanted else None
-    changes: dict[str, object] = {"source": parse_source(text), "symbols": wanted, "leader": leader}
+    funding = {symbol: file for symbol, file in universe.funding.items() if symbol in wanted}
+    changes: dict[str, object] = {"source": parse_source(text), "symbols": wanted, "leader": leader, "funding": funding}
     if spans and offered is not None:
         changes |= {"start": min(s for s, _ in spans).date(), "end": _day_after(max(e for _, e in spans))}
     return Universe.model_validate({**universe.model_dump(), **changes})

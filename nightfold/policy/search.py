@@ -31,7 +31,7 @@ class Market:
         `nightfold.policy.outlook.OUTLOOK` of the window, sorted by symbol and time.
     bars
         Of the same window.
-    strategy, costs, limits, capital
+    strategy, costs, limits, capital, funding
         As in the backtest.
     """
 
@@ -41,6 +41,7 @@ class Market:
     costs: Costs
     limits: RiskLimits
     capital: float
+    funding: pl.DataFrame | None = None
 
     def trade(self, thresholds: Thresholds, spec: PolicySpec) -> Backtest:
         """Simulate one policy."""
@@ -48,7 +49,7 @@ class Market:
 
         columns = thresholds_columns(thresholds)
         wanted = policy_targets(self.outlooks, columns, self.strategy, spec, self.limits.max_position)
-        return simulate(self.bars, wanted, self.costs, self.limits, self.capital)
+        return simulate(self.bars, wanted, self.costs, self.limits, self.capital, self.funding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def test_every_setting_changes_the_fingerprint() -> None:
         {"cleaning": {"max_fill_bars": 5}},
         {"venues": {"order": ["kraken"]}},
         {"leader": "BTCUSDT"},
+        {"funding": {"BTCUSDT": "rates.csv"}},
     ]
     prints = {universe(**settings).fingerprint for settings in [{}, *others]}
     assert len(prints) == len(others) + 1
