@@ -75,7 +75,9 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
             weights = {h: each.blender.weights for h, each in fitted.items()}
             (folder / "ensemble.json").write_text(json.dumps(document, indent=1, sort_keys=True))
             (folder / "judgement.json").write_text(json.dumps(_report(judged, weights), indent=1, sort_keys=True))
-            metadata = _metadata(plan, judged, weights) | _pictures(plan, partition, judged, reports)
+            metadata = (
+                _metadata(plan, judged, weights) | _one_sided(fitted) | _pictures(plan, partition, judged, reports)
+            )
             return fingerprint({"code": version, **document}), metadata
 
         return plan.store(context, lake, "ensemble", make)
@@ -197,6 +199,13 @@ def _metadata(plan: Plan, judged: Mapping[int, _Judged], weights: Mapping[int, M
         **found,
         "progress": f"{spoken(metric)} {loss:.4g}",
     }
+
+
+def _one_sided(fitted: Mapping[int, Ensemble]) -> dict[str, Any]:
+    """Tell at which horizons all calibration rows went one way, so that direction falls back to a base rate."""
+    found = [str(horizon) for horizon, each in fitted.items() if getattr(each.calibrator, "one_sided", False)]
+    words = f"{', '.join(found)} bars: all calibration rows went one way, so direction is not forecast"
+    return {"calibration": words} if found else {}
 
 
 def _diversity(rows: OutOfSample) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 
+import dagster as dg
 import polars as pl
 import pytest
 import yaml
@@ -98,6 +99,9 @@ def test_validation_rows_that_all_went_up_leave_a_base_rate_and_are_recorded(dep
     with place.workshop() as workshop:
         workshop.backfill("train", "2024-02-12", "2024-02-12")
         workshop.backfill("predict")
+        event = workshop.instance.get_latest_materialization_event(dg.AssetKey(["rising", "ensemble"]))
+    shown = event.asset_materialization.metadata["calibration"].value
+    assert shown == "5 bars: all calibration rows went one way, so direction is not forecast"
     made = json.loads(read(place, "rising", "ensemble", "2024-02-12", "ensemble.json"))["ensembles"]["5"]
     assert made["calibrator"]["one_sided"]
     assert made["calibrator"]["slope"] == 0
