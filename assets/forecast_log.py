@@ -11,7 +11,7 @@ from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted, preview
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, selected_data
 from nightfold.policy.log import forecast_log, log_table, outcome_columns, reliability
-from nightfold.policy.reading import read_outlooks
+from nightfold.policy.reading import Forecasts
 from nightfold.schema import KEY, Table
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
@@ -87,7 +87,7 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
         span = ([symbol], window.start, window.end)
         bars, said = lake.require(plan.data("bars"), *span), lake.require(plan.key("predictions"), *span)
         labels = lake.require(plan.data(plan.label_set.name), *span, columns)
-        seen = read_outlooks(experiment, plan.label_set, said, bars, labels, experiment.costs)
+        seen = Forecasts(experiment, plan.label_set, said, bars, labels).outlooks(experiment.costs)
         frame = table.conform(forecast_log(seen, said, labels, experiment))
         found = reliability(frame)
         metadata = {

@@ -22,7 +22,7 @@ from nightfold.interval import duration
 from nightfold.policy.filter import MetaFilter, fit_filter
 from nightfold.policy.log import outcome_columns
 from nightfold.policy.picture import policy_picture
-from nightfold.policy.reading import read_outlooks
+from nightfold.policy.reading import Forecasts
 from nightfold.policy.record import POLICIES, PolicyCard, passing, policy_trials, trial_table
 from nightfold.policy.search import Market, PolicySearch, search_policy, sweep
 from nightfold.policy.spec import PolicySpec, Thresholds
@@ -131,7 +131,7 @@ def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) 
     said = lake.require(plan.key("predictions"), *span)
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
     labels = lake.require(plan.data(plan.label_set.name), *span, [*KEY, *own]) if own else said
-    seen = read_outlooks(experiment, plan.label_set, said, bars, labels, experiment.costs)
+    seen = Forecasts(experiment, plan.label_set, said, bars, labels).outlooks(experiment.costs)
     return Market(
         seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital, plan.funding
     )

@@ -29,7 +29,7 @@ BENCHMARKS: Mapping[str, tuple[Callable[[Market], Row | list[Row]], ...]] = {
         models.twelve_trials,
         models.one_prediction,
     ),
-    "backtest": (backtest.one_signal, backtest.prepared_signal),
+    "backtest": (backtest.one_signal, backtest.prepared_signal, backtest.many_policies),
     "orchestration": (orchestration.definitions, orchestration.range_runs, orchestration.night),
 }
 

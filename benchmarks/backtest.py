@@ -1,18 +1,23 @@
 """One signal through the simulated account, at seed scale."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.market import Market
 from benchmarks.measure import measure
 from benchmarks.peer import beside
 from benchmarks.row import Row
+from nightfold.backtest.batch import simulate_many
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.engine import prepare, run, simulate
 from nightfold.backtest.limit import RiskLimits
 
 _PEERS = ("vectorbt_backtest", "backtesting_backtest")
 _HELD_BARS = 20
+_POLICIES = 1_000
 _COSTS = Costs(taker_fee_bps=10.0, slippage_bps=2.0, funding_rate=0.0)
 _LIMITS = RiskLimits(instrument="perpetual")
 
@@ -32,7 +37,24 @@ def prepared_signal(market: Market) -> Row:
     """Run the same with bars and targets checked and aligned before."""
     tape, rows = prepare(market.seed_scale, _targets(market), _COSTS, _LIMITS, 10_000.0, None)
     seconds = measure(lambda: run(tape, rows, _COSTS, _LIMITS, 10_000.0))
-    return Row(f"a backtest, {bars.height:,} bars, on a prepared tape", seconds, promise=0.002)
+    return Row(f"a backtest, {market.seed_scale.height:,} bars, on a prepared tape", seconds, promise=0.002)
+
+
+def many_policies(market: Market) -> Row:
+    """Value, drawdown, daily returns and trades of a thousand policies: thresholds on one forecast."""
+    bars = market.seed_scale
+    forecast = np.random.default_rng(0).normal(size=bars.height // _HELD_BARS + 1)
+
+    def policies() -> Iterator[NDArray[np.float64]]:
+        for threshold in np.linspace(0.2, 1.2, _POLICIES):
+            target = np.full(bars.height, np.nan)
+            target[::_HELD_BARS] = (0.3 * np.sign(forecast) * (np.abs(forecast) > threshold))[
+                : len(target[::_HELD_BARS])
+            ]
+            yield target
+
+    seconds = measure(lambda: simulate_many(bars, policies(), _COSTS, _LIMITS), runs=3)
+    return Row(f"{_POLICIES:,} policies, {bars.height:,} bars", seconds, promise=0.5)
 
 
 def _targets(market: Market) -> pl.DataFrame:

@@ -1,34 +1,26 @@
 """From out-of-sample predictions to what they were worth: forecast scores, a simulated account, a benchmark."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import product
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import PositiveFloat
 
-from nightfold.backtest.cost import BPS, Costs
-from nightfold.backtest.expected_move import expected_move
+from nightfold.backtest.cost import Costs
 from nightfold.backtest.result import daily_returns
-from nightfold.backtest.signal import move_targets, targets
+from nightfold.decision import bar_length, passed, variants, wanted_positions
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
 from nightfold.forecast import forecast_columns
 from nightfold.interval import INTERVALS, duration
 from nightfold.labels.table import LabelSet
 from nightfold.models.score import score
-from nightfold.policy.filter import filtered
-from nightfold.policy.position import in_force, policy_targets, thresholds_columns
-from nightfold.policy.reading import barrier_distances, read_outlooks, strategy_rows, with_own_barriers
-from nightfold.policy.record import PASSING, POLICIES, passing
-from nightfold.policy.search import threshold_grid
-from nightfold.policy.sizes import position_sizes
-from nightfold.policy.spec import Thresholds
+from nightfold.policy.reading import Forecasts
+from nightfold.policy.record import POLICIES
 from nightfold.robustness import Account, baselines, luck, overfitting, scale_costs, sensitivity, shocks
-from nightfold.schema import KEY
 from nightfold.spec import Spec
 from nightfold.target import Target
 from nightfold.tearsheet.regime import count_crashes, crashes, regime_returns, regimes
@@ -47,11 +39,6 @@ SCORES: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(("direction_gain", "r2", "sign_accuracy", "coverage"), pl.Float64),
 }
 """Columns of `Evaluation.scores`, which may have no row: the first labels take their horizon to become known."""
-
-_HOLDINGS = (0.5, 1.0, 2.0)
-_EDGES = (0.0, 0.25, 0.5, 1.0)
-_THRESHOLDS = 5
-"""Values of each threshold of the policies that are held constant to look for overfitting."""
 
 
 class BacktestRange(Spec):
@@ -150,9 +137,10 @@ def evaluate(
     costs = scale_costs(experiment.costs, choices.cost_scale)
     begins = first_moment(predictions, policies)
     traded, spoken = (frame.filter(pl.col("open_time") >= begins) for frame in (bars, predictions))
+    forecasts, interval = Forecasts(experiment, label_set, spoken, traded, labels), _interval(traded)
 
     def wanted(asked: Costs) -> pl.DataFrame:
-        return wanted_positions(experiment, label_set, spoken, traded, labels, asked, policies)
+        return wanted_positions(forecasts, asked, policies)
 
     account = Account(traded, wanted, costs, experiment.limits, experiment.capital, funding)
     run = account.trade()
@@ -163,10 +151,8 @@ def evaluate(
         "trades": asdict(measure_trades(run.trades)),
         "cost_totals": asdict(sum_costs(run.fills, run.trades)),
         "luck": luck(account, run),
-        "overfitting": overfitting(
-            account, variants(experiment, label_set, spoken, traded, labels, costs), daily.height
-        ),
-        "crashes": count_crashes(crashes(traded, _interval(traded))),
+        "overfitting": overfitting(account, variants(forecasts, costs), daily.height),
+        "crashes": count_crashes(crashes(traded, interval)),
         "costs": costs.model_dump(),
         "choices": choices.model_dump(),
         "capital": experiment.capital,
@@ -181,45 +167,14 @@ def evaluate(
         triggers=run.triggers,
         daily=daily,
         baselines=pl.concat(frame.select(pl.lit(name).alias("name"), pl.all()) for name, frame in others.items()),
-        regimes=regime_returns(daily, regimes(traded if history is None else history, _interval(traded))),
+        regimes=regime_returns(daily, regimes(traded if history is None else history, interval)),
         sensitivity=sensitivity(account),
         shocks=shocks(account, run),
         policies=_in_force_since(policies, begins),
-        passing=_passing(experiment, label_set, spoken, traded, labels, costs, policies),
+        passing=passed(forecasts, costs, policies),
         scores=score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), constants),
         summary=summary,
     )
-
-
-def variants(
-    experiment: Experiment,
-    label_set: LabelSet,
-    predictions: pl.DataFrame,
-    bars: pl.DataFrame,
-    labels: pl.DataFrame,
-    costs: Costs,
-) -> Iterator[pl.DataFrame]:
-    """Decide as the experiment could have been set up instead: constant thresholds, or other edges and holding times.
-
-    Yields
-    ------
-    DataFrame
-        Targets of one variant.
-    """
-    strategy, spec = experiment.strategy, experiment.policy
-    if not experiment.target.is_traded:
-        return
-    if spec is None:
-        for edge, holding in product(_EDGES, _HOLDINGS):
-            asked = strategy.min_edge_bps + edge * costs.round_trip / BPS
-            held = max(round(strategy.holding * holding), 1)
-            other = strategy.model_copy(update={"min_edge_bps": asked, "hold_bars": held})
-            changed = experiment.model_copy(update={"strategy": other})
-            yield wanted_positions(changed, label_set, predictions, bars, labels, costs)
-    else:
-        seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
-        for constant in threshold_grid(spec, _THRESHOLDS):
-            yield policy_targets(seen, thresholds_columns(constant), strategy, spec, experiment.limits.max_position)
 
 
 def _in_force_since(policies: pl.DataFrame | None, begins: datetime) -> pl.DataFrame:
@@ -227,86 +182,9 @@ def _in_force_since(policies: pl.DataFrame | None, begins: datetime) -> pl.DataF
     return pl.DataFrame(schema=POLICIES) if policies is None else policies.filter(pl.col("as_of") >= begins)
 
 
-def _passing(
-    experiment: Experiment,
-    label_set: LabelSet,
-    predictions: pl.DataFrame,
-    bars: pl.DataFrame,
-    labels: pl.DataFrame,
-    costs: Costs,
-    policies: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """Count the forecasts of the range that passed the policy in force."""
-    if policies is None or experiment.policy is None:
-        return pl.DataFrame(schema=PASSING)
-    seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
-    return passing(filtered(in_force(seen, policies)), experiment.policy)
-
-
 def _interval(bars: pl.DataFrame) -> str:
-    """Length of a bar, as the shortest step of a symbol."""
-    step = bars.sort("symbol", "open_time").select(pl.col("open_time").diff().over("symbol").drop_nulls().min()).item()
-    return next(name for name in INTERVALS if duration(name) == step)
-
-
-def wanted_positions(
-    experiment: Experiment,
-    label_set: LabelSet,
-    predictions: pl.DataFrame,
-    bars: pl.DataFrame,
-    labels: pl.DataFrame,
-    costs: Costs,
-    policies: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Turn the ensemble's forecasts into positions: by the policy in force, or by the strategy alone.
-
-    Without a policy: by barriers where the target has them, else by the move.
-    """
-    strategy, target = experiment.strategy, experiment.target
-    if target.is_traded and experiment.policy is not None and policies is not None:
-        seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
-        thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
-        return policy_targets(
-            filtered(in_force(seen, policies)), thresholds, strategy, experiment.policy, experiment.limits.max_position
-        )
-    rows = strategy_rows(predictions, bars, target, strategy.horizon).sort(KEY)
-    if not target.is_traded:
-        return rows.select("symbol", "open_time", target=pl.lit(0.0))
-    size = _sizes(experiment, label_set, predictions, bars, labels, costs)
-    if not target.has_barriers:
-        move = expected_move(target.objective, label_set.dead_zone, strategy.quantile_weights)
-        return move_targets(rows, strategy, costs, move, size)
-    rows = with_own_barriers(rows, label_set, labels, strategy.horizon)
-    distances = barrier_distances(label_set, strategy.horizon)
-    return targets(rows, strategy, costs, upper=distances["upper"], lower=distances["lower"], size=size)
-
-
-def _sizes(
-    experiment: Experiment,
-    label_set: LabelSet,
-    predictions: pl.DataFrame,
-    bars: pl.DataFrame,
-    labels: pl.DataFrame,
-    costs: Costs,
-) -> pl.Series | None:
-    """Size of a position at each row by the strategy's rule; None where it has none."""
-    strategy, target = experiment.strategy, experiment.target
-    if strategy.sizing is None:
-        return None
-    seen = read_outlooks(experiment, label_set, predictions, bars, labels, costs)
-    known = target.labelled(strategy.horizon)
-    came = known["label"] * 2 - 1 if target.kind == "up" else known["label"]  # 0 and 1: down and up
-    outcomes = (
-        seen.select(*KEY)
-        .join(predictions.select(*KEY, "as_of"), on=KEY, how="left", maintain_order="left")
-        .join(
-            labels.select(*KEY, actual_move=came, known_at=known["label_end"]),
-            on=KEY,
-            how="left",
-            maintain_order="left",
-        )
-    )
-    return position_sizes(seen, outcomes, strategy, duration(_interval(bars)))
+    """Length of a bar by name."""
+    return next(name for name in INTERVALS if duration(name) == bar_length(bars))
 
 
 def first_moment(predictions: pl.DataFrame, policies: pl.DataFrame | None = None) -> datetime:

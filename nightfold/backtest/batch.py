@@ -137,7 +137,7 @@ class _Pool:
         account = np.array([done for done, _ in found], dtype=record.ACCOUNT)
         return Batch(
             self._capital,
-            account["equity"],
+            account["worth"],
             account["drawdown"],
             account["trades"],
             np.array([daily for _, daily in found]).reshape(-1, len(self._days)),

@@ -137,7 +137,9 @@ def rules_of(costs: Costs, limits: RiskLimits, tape: Tape) -> np.recarray:
         "maintenance_margin": limits.maintenance_margin,
         "rebalance_band": math.inf if limits.rebalance_band is None else limits.rebalance_band,
         "interval": tape.interval,
+        "has_brackets": tape.has_brackets,
         "has_limits": tape.has_limits,
+        "has_funding": bool(tape.has_funding.any()),
         **dict.fromkeys(("max_net", "max_correlated", "max_drawdown", "max_daily_loss"), math.inf),
     }
     for rule in limits.rules:
@@ -171,10 +173,10 @@ def empty_state(tape: Tape, costs: Costs, symbols: Sequence[str], capital: float
         If a step or a minimum is given by symbol, but not for one of them.
     """
     account = np.zeros(1, record.ACCOUNT).view(np.recarray)
-    for name in ("cash", "equity", "peak", "day_start", "top", "trough"):
+    for name in ("cash", "worth", "before", "peak", "day_start", "top", "trough"):
         account[name] = capital
     book = np.zeros(len(symbols), record.BOOK).view(np.recarray)
-    for name in ("mark", "stop", "take_profit"):
+    for name in ("mark", "stop", "take_profit", "stop_here", "take_profit_here", "limit_here"):
         book[name] = np.nan
     for name in ("head", "tail", "due"):
         book[name] = -1
@@ -187,12 +189,13 @@ def empty_state(tape: Tape, costs: Costs, symbols: Sequence[str], capital: float
 def empty_log(n_rows: int, n_symbols: int) -> Log:
     """Lay out room for the most that can happen; memory is only touched where something does.
 
-    A row sees at most three fills (an order at the open, a late or limit order, an exit), each of which may end a
-    trade; five rejections; two kinds of funding; and a trigger of each rule. Without rows only the last record is kept.
+    A row sees at most four fills (an order at the open, an exit there, a late order, an exit), each of which may end a
+    trade, and two kinds of funding; an order meets at most five rejections; and each rule triggers at most once a bar
+    and symbol. Without rows only the last record is kept.
     """
     return Log(
-        fills=np.recarray(max(3 * n_rows, 1), record.FILL),
-        trades=np.recarray(max(3 * n_rows + n_symbols, 1), record.TRADE),
+        fills=np.recarray(max(4 * n_rows, 1), record.FILL),
+        trades=np.recarray(max(4 * n_rows + n_symbols, 1), record.TRADE),
         rejected=np.recarray(max(5 * n_rows, 1), record.REJECTED),
         triggers=np.recarray(max(6 * n_rows, 1), record.TRIGGER),
         payments=np.recarray(max(2 * n_rows, 1), record.PAYMENT),
@@ -215,4 +218,5 @@ def open_orders(state: State, rows: Rows) -> pl.DataFrame:
             waiting.append(number)
             number = int(state.orders[number].after)
     orders = state.orders[waiting]
-    return frame({"symbol": rows.symbols(orders.row), "open_time": rows.opens(orders.row), "wanted": orders.wanted})
+    row = orders["row"]
+    return frame({"symbol": rows.symbols(row), "open_time": rows.opens(row), "wanted": orders["wanted"]})

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nightfold.backtest.kernel.record import Floats, Integers, Marks, Tape
+from nightfold.backtest.kernel.record import Integers, Marks, Tape
 from nightfold.backtest.risk.catalog import RISK_RULES
 from nightfold.schema import TIME
 
@@ -113,16 +114,17 @@ class Rows:
 
 def named(codes: Integers, names: Sequence[str]) -> pl.Series:
     """Spell out codes; -1 becomes null."""
-    return pl.Series([None, *names], dtype=pl.String).gather(pl.Series(codes + 1))
+    return pl.Series([None, *names], dtype=pl.String)[codes + 1]
 
 
-def frame(columns: Mapping[str, pl.Series | Integers | Floats]) -> pl.DataFrame:
+def frame(columns: Mapping[str, pl.Series | npt.NDArray[Any]]) -> pl.DataFrame:
     """Make a frame of series and of strided views of records."""
-    whole = {
-        name: values if isinstance(values, pl.Series) else np.ascontiguousarray(values)
-        for name, values in columns.items()
-    }
-    return pl.DataFrame(whole)
+    return pl.DataFrame(
+        [
+            values.rename(name) if isinstance(values, pl.Series) else pl.Series(name, np.ascontiguousarray(values))
+            for name, values in columns.items()
+        ]
+    )
 
 
 def equity_frame(tape: Tape, marks: Marks, points: int) -> pl.DataFrame:
@@ -158,7 +160,6 @@ def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Every trade, by entry."""
     entry, leave = trades["entry_row"], trades["exit_row"]
     is_open = trades["is_open"].astype(np.bool_)
-    sold = pl.Series(trades["exit_value"] / np.where(trades["exited"] > 0, trades["exited"], np.nan))
     made = frame(
         {
             "symbol": rows.symbols(entry),
@@ -167,7 +168,7 @@ def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
             "exit_time": rows.times(leave, trades["at_open"]),
             "quantity": trades["quantity"],
             "entry_price": trades["entry_value"] / trades["quantity"],
-            "exit_price": sold.fill_nan(None),
+            "exit_price": trades["exit_value"] / np.where(trades["exited"] > 0, trades["exited"], np.nan),
             "fees": trades["fees"],
             "funding": trades["funding"],
             "profit": trades["profit"],
@@ -178,8 +179,8 @@ def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
         }
     )
     if is_open.any():
-        made = made.with_columns(pl.when(~pl.col("is_open")).then("exit_time"))
-    return made.sort("entry_time", "symbol", maintain_order=True)
+        made = made.with_columns(pl.when(~pl.col("is_open")).then("exit_time"), pl.col("exit_price").fill_nan(None))
+    return made.sort("entry_time", "symbol", maintain_order=True) if len(rows.names) > 1 else made
 
 
 def rejected_frame(rejected: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:

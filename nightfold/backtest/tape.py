@@ -130,8 +130,13 @@ def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: 
         "funding_at_close": at_close,
         "has_funding": (before != 0) | (at_close != 0),
     }
-    has_limits = bool(targets["limit"].is_not_nan().any())
-    return Tape(**{name: frozen(array) for name, array in arrays.items()}, interval=interval, has_limits=has_limits)
+    given = targets.select(pl.col(ORDER_PRICES).is_not_nan().any()).row(0, named=True)
+    return Tape(
+        **{name: frozen(array) for name, array in arrays.items()},
+        interval=interval,
+        has_brackets=given["stop"] or given["take_profit"],
+        has_limits=given["limit"],
+    )
 
 
 def is_fillable(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from nightfold.backtest.kernel.compiled import compiled, inlined
+from nightfold.backtest.kernel.compiled import inlined
 from nightfold.backtest.kernel.limit import keep_within_limits
 from nightfold.backtest.kernel.note import reject, trigger
 from nightfold.backtest.kernel.order import committed, send
 from nightfold.backtest.kernel.record import POSITION_LIMIT, POSITION_RULE, SHORT_ON_SPOT, WITHIN, Log, State, Tape
 
 
-@compiled
+@inlined
 def decide(tape: Tape, rules: np.record, state: State, log: Log, equity: float, halted: bool) -> None:
     """Turn changed targets into orders, within the limits; while halted every target is 0."""
     adds = False
@@ -23,17 +23,14 @@ def decide(tape: Tape, rules: np.record, state: State, log: Log, equity: float, 
         if book.row < 0:
             continue
         close = book.close
-        if is_decision(book, halted):
+        decides = is_decision(book, halted)
+        if decides:
             book.target = 0.0 if halted else book.target_here
             book.aim = allowed_target(rules, state, log, symbol, equity)
-            limit = np.nan if halted else book.limit_here
-            wanted = book.aim * equity / close
-            send(state, symbol, wanted, limit, False)
-        elif is_adrift(rules, book, before * close / equity):
-            wanted = book.aim * equity / close
-            send(state, symbol, wanted, np.nan, True)
-        else:
+        elif not is_adrift(rules, book, before * close / equity):
             continue
+        wanted = book.aim * equity / close
+        send(state, symbol, wanted, book.limit_here if decides and not halted else np.nan, not decides)
         old = min(abs(wanted), abs(before)) if wanted * before > 0 else 0.0
         book.added = np.sign(wanted) * (abs(wanted) - old)
         book.base = np.sign(wanted) * old * close

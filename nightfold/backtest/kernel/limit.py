@@ -24,7 +24,7 @@ from nightfold.backtest.kernel.record import (
 LEAST_SHARE = 1e-9
 
 
-@compiled
+@inlined
 def keep_within_limits(tape: Tape, rules: np.record, state: State, log: Log, equity: float) -> None:
     """Test the orders just decided against net, correlated and gross exposure, in this order."""
     if rules.max_net < np.inf:
@@ -34,7 +34,7 @@ def keep_within_limits(tape: Tape, rules: np.record, state: State, log: Log, equ
     limit_gross(rules, state, log, equity)
 
 
-@compiled
+@inlined
 def limit_gross(rules: np.record, state: State, log: Log, equity: float) -> None:
     """Hold the sum of absolute positions."""
     kept = added = 0.0

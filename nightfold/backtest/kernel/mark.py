@@ -1,6 +1,6 @@
 """What the account is worth at each close, written down bar by bar or, where only the score is wanted, summed up."""
 
-from nightfold.backtest.kernel.compiled import compiled, inlined
+from nightfold.backtest.kernel.compiled import inlined
 from nightfold.backtest.kernel.record import DAY_MS, Marks, State, Tape
 
 
@@ -23,12 +23,13 @@ def mark(tape: Tape, state: State, marks: Marks, now: int) -> float:
     else:
         score_bar(state, marks, equity, now + tape.interval)
     account.points += 1
+    account.before, account.worth = account.worth, equity
     return float(equity)
 
 
-@compiled
-def mark_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int) -> float:
-    """Mark a stretch of bars of the only symbol in which nothing happens; return equity at its end."""
+@inlined
+def mark_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int) -> None:
+    """Mark a stretch of bars of the only symbol in which nothing happens."""
     account, quantity = state.account[0], state.book[0].quantity
     if marks.full:
         for row in range(start, stop):
@@ -37,11 +38,30 @@ def mark_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int) 
             marks.cash[point], marks.net[point], marks.gross[point] = account.cash, net, abs(net)
             marks.equity[point] = account.cash + net
     else:
-        for row in range(start, stop):
-            score_bar(state, marks, account.cash + quantity * tape.mark[row], tape.time[row] + tape.interval)
+        score_stretch(tape, state, marks, start, stop)
     account.points += stop - start
+    account.worth = account.cash + quantity * tape.mark[stop - 1]
     state.book[0].mark = tape.mark[stop - 1]
-    return float(account.cash + quantity * tape.mark[stop - 1])
+
+
+@inlined
+def score_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int) -> None:
+    """Do what `score_bar` does, for a stretch of bars of the only symbol."""
+    account, quantity = state.account[0], state.book[0].quantity
+    cash, equity, top, trough, day_end = account.cash, account.worth, account.top, account.trough, account.score_day
+    for row in range(start, stop):
+        if tape.time[row] + tape.interval > day_end:
+            if account.score_days > 0:
+                marks.daily[account.score_days - 1] = equity
+            day_end = begin_day(state, marks, tape.time[row] + tape.interval)
+        equity = cash + quantity * tape.mark[row]
+        if equity > top:
+            account.drawdown = min(account.drawdown, trough / top - 1)
+            top = trough = equity
+        elif equity < trough:
+            trough = equity
+    account.top, account.trough = top, trough
+    marks.daily[account.score_days - 1] = equity
 
 
 @inlined
@@ -54,10 +74,18 @@ def score_bar(state: State, marks: Marks, equity: float, close_time: int) -> Non
     elif equity < account.trough:
         account.trough = equity
     if close_time > account.score_day:
-        account.score_day = ((close_time - 1) // DAY_MS + 1) * DAY_MS
-        marks.day[account.score_days] = (close_time - 1) // DAY_MS
-        account.score_days += 1
+        begin_day(state, marks, close_time)
     marks.daily[account.score_days - 1] = equity
+
+
+@inlined
+def begin_day(state: State, marks: Marks, close_time: int) -> int:
+    """Open the UTC day that a close belongs to, and say when it ends."""
+    account, day = state.account[0], (close_time - 1) // DAY_MS
+    marks.day[account.score_days] = day
+    account.score_day = (day + 1) * DAY_MS
+    account.score_days += 1
+    return int(account.score_day)
 
 
 @inlined

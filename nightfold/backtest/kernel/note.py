@@ -1,6 +1,6 @@
 """Write down what happened."""
 
-from nightfold.backtest.kernel.compiled import compiled
+from nightfold.backtest.kernel.compiled import compiled, inlined
 from nightfold.backtest.kernel.record import AT_OPEN, Log, State
 
 
@@ -22,7 +22,7 @@ def trigger(state: State, log: Log, time: int, rule: int, symbol: int, figure: f
     record.figure, record.limit = figure, limit
 
 
-@compiled
+@inlined
 def write_trade(state: State, log: Log, symbol: int, row: int, reason: int, moment: int) -> None:
     """Write down a trade, ended by the fill just made (or still open where the reason is -1), and start afresh."""
     book = state.book[symbol]

@@ -28,7 +28,7 @@ BISECTIONS = 100
 TICK_SLACK = 1e-6
 
 
-@compiled
+@inlined
 def send(state: State, symbol: int, wanted: float, limit: float, keeps: bool) -> None:
     """Put an order decided at the symbol's bar on its way, behind those before."""
     book = state.book[symbol]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nightfold.backtest.kernel.compiled import compiled, inlined
+from nightfold.backtest.kernel.compiled import inlined
 from nightfold.backtest.kernel.mark import mark_stretch
 from nightfold.backtest.kernel.record import DAY_MS, NEVER, Marks, State, Tape
 
@@ -10,10 +10,10 @@ SLACK = 1e-9
 """Part of a price by which a bar is looked at too often rather than too seldom."""
 
 
-@compiled
+@inlined
 def skip_quiet_bars(tape: Tape, rules: np.record, state: State, marks: Marks) -> None:
     """Mark all bars of the only symbol up to the next in which something can happen."""
-    book, account = state.book[0], state.account[0]
+    book = state.book[0]
     if is_never_quiet(rules, state):
         return
     low, high = prices_that_matter(state, 0)
@@ -22,7 +22,7 @@ def skip_quiet_bars(tape: Tape, rules: np.record, state: State, marks: Marks) ->
     start = book.next
     stop = next_event(tape, book, start, rows_before(tape, start, quiet_until(tape, rules, state)), low, high)
     if stop > start:
-        account.equity = mark_stretch(tape, state, marks, start, stop)
+        mark_stretch(tape, state, marks, start, stop)
         book.next = stop
 
 
@@ -97,8 +97,14 @@ def quiet_until(tape: Tape, rules: np.record, state: State) -> int:
 
 @inlined
 def rows_before(tape: Tape, start: int, until: int) -> int:
-    """First row whose open time is later than a moment, or the end."""
-    low, high = start, tape.first[1]
+    """First row whose open time is later than a moment, or the end; it is looked for nearby first."""
+    low, end = start, int(tape.first[1])
+    if until == NEVER:
+        return end
+    high, reach = start, 1
+    while high < end and tape.time[high] <= until:
+        low, high, reach = high + 1, high + reach, 2 * reach
+    high = min(high, end)
     while low < high:
         middle = (low + high) // 2
         if tape.time[middle] <= until:

@@ -36,12 +36,12 @@ def _record(floats: str, integers: str) -> np.dtype:
 RULES = _record(
     "taker_fee maker_fee minimum_fee half_spread slippage volatility_slippage impact participation maintenance_margin "
     "rebalance_band max_position max_gross max_net max_correlated max_drawdown max_daily_loss",
-    "is_spot latency latency_ms correlation_bars cooldown has_limits interval",
+    "is_spot latency latency_ms correlation_bars cooldown has_brackets has_limits has_funding interval",
 )
 """Costs as fractions, delays, and limits, which are infinite where there is none; the interval is in milliseconds."""
 
 ACCOUNT = _record(
-    "cash equity peak day_start top trough drawdown",
+    "cash worth before peak day_start top trough drawdown",
     "cooldown day day_over points score_day score_days orders fills trades rejected triggers payments",
 )
 """Cash; what breakers remember; how many records there are; and the score so far."""
@@ -89,6 +89,7 @@ class Tape(NamedTuple):
     funding_at_close: Floats
     has_funding: Flags
     interval: int
+    has_brackets: bool
     has_limits: bool
 
 

@@ -40,7 +40,7 @@ def run(tape: Tape, numbers: np.recarray, state: State, log: Log, marks: Marks) 
     while equity > 0:
         if is_alone:
             skip_quiet_bars(tape, rules, state, marks)
-        now = step(tape, state.book)
+        now = step(tape, rules, state.book)
         if now == NEVER:
             break
         if is_eventful(tape, rules, state):
@@ -50,7 +50,6 @@ def run(tape: Tape, numbers: np.recarray, state: State, log: Log, marks: Marks) 
         halted = is_watched and watch(rules, state, log, now, equity)
         if equity > 0 and (halted or rules.rebalance_band < np.inf or is_deciding(state)):
             decide(tape, rules, state, log, equity, halted)
-    state.account[0].equity = equity
     close_trough(state)
     for symbol in range(len(state.book)):
         if state.book[symbol].quantity != 0:
@@ -58,7 +57,7 @@ def run(tape: Tape, numbers: np.recarray, state: State, log: Log, marks: Marks) 
 
 
 @inlined
-def step(tape: Tape, books: np.recarray) -> int:
+def step(tape: Tape, rules: np.record, books: np.recarray) -> int:
     """Move every symbol that has a bar at the next moment to it; the others get row -1."""
     now = NEVER
     for symbol in range(len(books)):
@@ -68,20 +67,24 @@ def step(tape: Tape, books: np.recarray) -> int:
         row = books[symbol].next
         books[symbol].row = -1
         if row < tape.first[symbol + 1] and tape.time[row] == now:
-            read_bar(tape, books[symbol], row)
+            read_bar(tape, rules, books[symbol], row)
     return now
 
 
 @inlined
-def read_bar(tape: Tape, book: np.record, row: int) -> None:
-    """Let a symbol's next bar begin."""
+def read_bar(tape: Tape, rules: np.record, book: np.record, row: int) -> None:
+    """Let a symbol's next bar begin; columns that are empty throughout are not read."""
     book.row, book.next = row, row + 1
     book.time, book.fillable = tape.time[row], tape.fillable[row]
     book.open, book.high, book.low, book.close = tape.open[row], tape.high[row], tape.low[row], tape.close[row]
     book.volume = tape.volume[row]
-    book.target_here, book.limit_here = tape.target[row], tape.limit[row]
-    book.stop_here, book.take_profit_here = tape.stop[row], tape.take_profit[row]
-    book.funding_before, book.funding_at_close = tape.funding_before[row], tape.funding_at_close[row]
+    book.target_here = tape.target[row]
+    if rules.has_brackets:
+        book.stop_here, book.take_profit_here = tape.stop[row], tape.take_profit[row]
+    if rules.has_limits:
+        book.limit_here = tape.limit[row]
+    if rules.has_funding:
+        book.funding_before, book.funding_at_close = tape.funding_before[row], tape.funding_at_close[row]
     book.changed = book.late = book.stop_only = 0
     book.used = 0.0
 

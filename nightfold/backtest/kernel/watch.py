@@ -43,8 +43,7 @@ def watch_day(rules: np.record, state: State, log: Log, now: int, equity: float)
     account = state.account[0]
     day = (now + rules.interval - 1) // DAY_MS
     if day != account.day:
-        account.day, account.day_start, account.day_over = day, account.equity, 0
-    account.equity = equity
+        account.day, account.day_start, account.day_over = day, account.before, 0
     if not account.day_over and equity <= account.day_start * (1 - rules.max_daily_loss):
         trigger(state, log, now, DAILY_LOSS_RULE, -1, 1 - equity / account.day_start, rules.max_daily_loss)
         account.day_over = 1

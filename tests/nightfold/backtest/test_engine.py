@@ -519,3 +519,21 @@ def test_capital_must_be_a_positive_amount(capital: float, candles: Make, wanted
 def test_funding_on_a_spot_account_is_refused(candles: Make, wanted: Make) -> None:
     with pytest.raises(ConfigError, match="spot"):
         simulate(candles([STILL] * 2), wanted({}), Costs(), RiskLimits(), funding=pl.DataFrame())
+
+
+def test_steps_and_minima_by_symbol_are_needed_for_each(candles: Make, wanted: Make) -> None:
+    bars = pl.concat([candles([STILL] * 3, "AAAUSDT"), candles([STILL] * 3, "ZZZUSDT")])
+    targets = pl.concat([wanted({0: 0.333}, "AAAUSDT"), wanted({0: 0.333}, "ZZZUSDT")])
+    costs = Costs(**FREE, quantity_step={"AAAUSDT": 10, "ZZZUSDT": 0})
+    assert simulate(bars, targets, costs, RiskLimits()).fills["quantity"].to_list() == pytest.approx([30, 33.3])
+    with pytest.raises(ConfigError, match=r"`costs\.tick_size` has no value for ZZZUSDT"):
+        simulate(bars, targets, Costs(**FREE, tick_size={"AAAUSDT": 1}), RiskLimits())
+
+
+def test_a_limit_order_that_never_filled_is_listed_at_the_end(
+    candles: Make, wanted: Make, at: Callable[[int], datetime]
+) -> None:
+    targets = wanted({0: 0.5}).with_columns(limit=pl.lit(90.0))
+    result = simulate(candles([STILL] * 3), targets, Costs(**FREE), RiskLimits())
+    assert result.fills.is_empty()
+    assert result.open_orders.rows() == [("BTCUSDT", at(0), 50.0)]

@@ -79,3 +79,14 @@ def test_targets_without_brackets_and_for_some_bars_only(candles: Make, wanted: 
 def test_targets_need_their_columns(candles: Make, wanted: Make) -> None:
     with pytest.raises(SchemaError, match="target"):
         aligned_targets(checked_bars(candles([STILL] * 2)), wanted({0: 0.5}).drop("target"))
+
+
+def test_a_limit_lies_between_stop_and_take_profit(candles: Make, wanted: Make) -> None:
+    bars = checked_bars(candles([STILL] * 4))
+    good = wanted({0: (0.5, 98, 103), 1: (-0.5, 103, 98)}).with_columns(limit=pl.Series([99.0, 101.0]))
+    assert aligned_targets(bars, good)["limit"].to_list()[:2] == [99, 101]
+    for limits in ([97.0, 101.0], [99.0, 97.0], [104.0, 101.0]):
+        with pytest.raises(SchemaError, match="1 have a limit that is not between"):
+            aligned_targets(bars, good.with_columns(limit=pl.Series(limits)))
+    with pytest.raises(SchemaError, match="1 have a limit <= 0"):
+        aligned_targets(bars, wanted({0: 0.5}).with_columns(limit=pl.lit(0.0)))

@@ -1,0 +1,110 @@
+"""From an experiment's forecasts to the positions it wants."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+
+import polars as pl
+
+from nightfold.backtest.cost import BPS, Costs
+from nightfold.backtest.expected_move import expected_move
+from nightfold.backtest.signal import move_targets, targets
+from nightfold.policy.filter import filtered
+from nightfold.policy.position import in_force, policy_targets, thresholds_columns
+from nightfold.policy.reading import Forecasts, barrier_distances
+from nightfold.policy.record import PASSING, passing
+from nightfold.policy.search import threshold_grid
+from nightfold.policy.sizes import position_sizes
+from nightfold.policy.spec import Thresholds
+from nightfold.schema import KEY
+
+_HOLDINGS = (0.5, 1.0, 2.0)
+_EDGES = (0.0, 0.25, 0.5, 1.0)
+_THRESHOLDS = 5
+"""Values of each threshold of the policies that are held constant to look for overfitting."""
+
+
+def wanted_positions(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Decide by the policy in force, or by the strategy alone: by barriers where the target has them, else by the move.
+
+    Parameters
+    ----------
+    forecasts
+        Of the range.
+    costs
+        What a round trip costs, as the decision sees it.
+    policies
+        `nightfold.policy.record.POLICIES`, where the experiment searches some.
+
+    Returns
+    -------
+    DataFrame
+        Targets, as `nightfold.backtest.engine.simulate` takes them.
+    """
+    experiment, label_set = forecasts.experiment, forecasts.label_set
+    strategy, target = experiment.strategy, experiment.target
+    if not target.is_traded:
+        return forecasts.rows().select(*KEY, target=pl.lit(0.0))
+    if experiment.policy is not None and policies is not None:
+        seen = filtered(in_force(forecasts.outlooks(costs), policies))
+        thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
+        return policy_targets(seen, thresholds, strategy, experiment.policy, experiment.limits.max_position)
+    size = None if strategy.sizing is None else _sizes(forecasts, costs)
+    if not target.has_barriers:
+        move = expected_move(target.objective, label_set.dead_zone, strategy.quantile_weights)
+        return move_targets(forecasts.rows(), strategy, costs, move, size)
+    upper, lower = barrier_distances(label_set, strategy.horizon)
+    return targets(forecasts.rows(), strategy, costs, upper=upper, lower=lower, size=size)
+
+
+def variants(forecasts: Forecasts, costs: Costs) -> Iterator[pl.DataFrame]:
+    """Decide as the experiment could have been set up instead: constant thresholds, or other edges and holding times.
+
+    Yields
+    ------
+    DataFrame
+        Targets of one variant.
+    """
+    experiment = forecasts.experiment
+    strategy, spec = experiment.strategy, experiment.policy
+    if not experiment.target.is_traded:
+        return
+    if spec is not None:
+        seen = forecasts.outlooks(costs)
+        for constant in threshold_grid(spec, _THRESHOLDS):
+            yield policy_targets(seen, thresholds_columns(constant), strategy, spec, experiment.limits.max_position)
+        return
+    for edge, holding in product(_EDGES, _HOLDINGS):
+        asked = strategy.min_edge_bps + edge * costs.round_trip / BPS
+        held = max(round(strategy.holding * holding), 1)
+        other = strategy.model_copy(update={"min_edge_bps": asked, "hold_bars": held})
+        changed = experiment.model_copy(update={"strategy": other})
+        data = (forecasts.predictions, forecasts.bars, forecasts.labels)
+        yield wanted_positions(Forecasts(changed, forecasts.label_set, *data), costs)
+
+
+def passed(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None) -> pl.DataFrame:
+    """Count the forecasts that passed the policy in force: rows of `nightfold.policy.record.PASSING`."""
+    if policies is None or forecasts.experiment.policy is None:
+        return pl.DataFrame(schema=PASSING)
+    return passing(filtered(in_force(forecasts.outlooks(costs), policies)), forecasts.experiment.policy)
+
+
+def bar_length(bars: pl.DataFrame) -> timedelta:
+    """Length of a bar: the shortest step of a symbol."""
+    step = pl.col("open_time").diff().over("symbol").drop_nulls().min()
+    found = bars.sort("symbol", "open_time").select(step).item()
+    return found if isinstance(found, timedelta) else timedelta(0)
+
+
+def _sizes(forecasts: Forecasts, costs: Costs) -> pl.Series:
+    """Size of a position at each row by the strategy's rule."""
+    target, strategy = forecasts.experiment.target, forecasts.experiment.strategy
+    seen, known = forecasts.outlooks(costs), target.labelled(strategy.horizon)
+    came = known["label"] * 2 - 1 if target.kind == "up" else known["label"]  # 0 and 1: down and up
+    models = forecasts.predictions.select(*KEY, "as_of")
+    actual = forecasts.labels.select(*KEY, actual_move=came, known_at=known["label_end"])
+    outcomes = seen.select(*KEY)
+    for frame in (models, actual):
+        outcomes = outcomes.join(frame, on=KEY, how="left", maintain_order="left")
+    return position_sizes(seen, outcomes, strategy, bar_length(forecasts.bars))
