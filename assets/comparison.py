@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.blends import stored_blends
 from assets.experiment import Plan
 from assets.keys import asset_key
 from assets.markdown import plotted
@@ -55,7 +56,7 @@ def comparison(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         note = market_note(plan.universe.source) if plan.universe.is_simulated else ""
         text = as_markdown(found, f"Models of {plan.name}", note, list(seen.values()))
         page = write_report(reports, f"{plan.name}/model_comparison.md", text.encode())
-        blends = _blends(plan, lake)
+        blends = stored_blends(plan, lake, plan.experiment.universe_keys(plan.universe.symbols)[0])
         drawn = [*_weights(plan, blends), *_confidence(plan, lake, said)]
         html = render_comparison(found, f"Models of {plan.name}", note, drawn, [*seen.values(), *_gates(blends)])
         write_report(reports, f"{plan.name}/model_comparison.html", html.encode())
@@ -83,19 +84,6 @@ def _span(plan: Plan, lake: Lake) -> tuple[datetime, datetime]:
     """From the first as-of to the end of the stored predictions."""
     start = parse_moment(plan.experiment.first_as_of.isoformat(), "first_as_of")
     return start, max(lake.partitions(plan.key("predictions"), plan.symbols)).end
-
-
-def _blends(plan: Plan, lake: Lake) -> dict[str, dict[str, Any]]:
-    """Weights and gate of the ensemble at the strategy's horizon, by as-of; of the first universe key."""
-    universe = plan.experiment.universe_keys(plan.universe.symbols)[0]
-    found = {}
-    for as_of in lake.as_ofs(plan.key("ensemble"), universe):
-        with TemporaryDirectory() as scratch:
-            folder = lake.fetch_folder(plan.key("ensemble"), f"universe={universe}/{as_of}", Path(scratch))
-            card = folder / "judgement.json"  # one of an older version has none
-            judged = json.loads(card.read_text()) if card.exists() else {}
-        found[as_of] = judged.get(str(plan.experiment.strategy.horizon), {})
-    return {as_of: each for as_of, each in found.items() if each}
 
 
 def _weights(plan: Plan, blends: dict[str, dict[str, Any]]) -> list[str]:

@@ -144,6 +144,16 @@ class Plan:
         }
 
     @property
+    def market(self) -> dict[str, Any]:
+        """What shapes a result beside the experiment's own settings."""
+        return {
+            "symbols": self.symbols,
+            "interval": self.interval,
+            "labels": self.label_set.settings,
+            "funding": self.universe.funding,
+        }
+
+    @property
     def funding(self) -> pl.DataFrame | None:
         """Recorded funding rates of its symbols, where its account is perpetual and there are any."""
         if self.experiment.limits.instrument == "spot":

@@ -26,7 +26,7 @@ def forecast_log_asset(plan: Plan, predictions_version: str) -> dg.AssetsDefinit
     """Make `e/forecast_log`."""
     experiment = plan.experiment
     table = log_table(plan.key(STAGE))
-    settings = experiment.model_dump(mode="json", include={"strategy", "costs"})
+    settings = experiment.model_dump(mode="json", include={"strategy"})
     version = plan.version("policy backtest.expected_move", settings, predictions_version, *plan.input_versions)
     read = [plan.key("predictions"), plan.data("bars"), plan.data(plan.label_set.name)]
 
@@ -80,7 +80,8 @@ def reliability_check(plan: Plan) -> dg.AssetChecksDefinition:
 def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
     experiment = plan.experiment
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
-    wanted = outcome_columns(experiment.target, experiment.strategy.horizon)
+    horizon = experiment.strategy.horizon
+    wanted = [*outcome_columns(experiment.target, horizon), *experiment.target.columns(horizon)]
     columns = [*KEY, *dict.fromkeys([*wanted, *own])]
     for partition in partitions:
         symbol, window = partition.symbol, partition.window

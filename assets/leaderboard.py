@@ -90,9 +90,9 @@ def store_run(lake: Lake, run: Run, pairs: pl.DataFrame) -> None:
         lake.write_folder(_RUNS, f"universe={_ALL}/{run.card.id}", version, folder)
 
 
-def stored_runs(lake: Lake) -> list[Run]:
-    """Read all results that are kept, by last day and variant."""
-    return [run for run, _ in _stored(lake)]
+def stored_runs(lake: Lake, *, newest: bool = False) -> list[Run]:
+    """Read all results that are kept, by last day and variant, or the newest of each variant."""
+    return [run for run, _ in _stored(lake, newest=newest)]
 
 
 def _pairs(stored: Sequence[tuple[Run, pl.DataFrame]]) -> pl.DataFrame:
@@ -110,10 +110,12 @@ def _pairs(stored: Sequence[tuple[Run, pl.DataFrame]]) -> pl.DataFrame:
     return pl.concat(tables) if tables else pl.DataFrame()
 
 
-def _stored(lake: Lake) -> list[tuple[Run, pl.DataFrame]]:
+def _stored(lake: Lake, *, newest: bool = False) -> list[tuple[Run, pl.DataFrame]]:
     """Read each result with its table of symbols, oldest first."""
+    names = lake.as_ofs(_RUNS, _ALL)
+    last = {name.rpartition("-")[2]: name for name in names}
     found = []
-    for name in lake.as_ofs(_RUNS, _ALL):
+    for name in sorted(last.values()) if newest else names:
         with TemporaryDirectory() as scratch:
             folder = lake.fetch_folder(_RUNS, f"universe={_ALL}/{name}", Path(scratch))
             card = RunCard.model_validate_json((folder / _CARD).read_text())

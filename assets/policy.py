@@ -17,20 +17,20 @@ from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of
 from assets.pictures import show_picture
 from assets.tuning import TRIALS
+from nightfold.decision import position_cap
 from nightfold.errors import LakeError
 from nightfold.interval import duration
 from nightfold.policy.filter import MetaFilter, fit_filter
 from nightfold.policy.log import outcome_columns
 from nightfold.policy.picture import policy_picture
 from nightfold.policy.reading import Forecasts
-from nightfold.policy.record import POLICIES, PolicyCard, passing, policy_trials, trial_table
+from nightfold.policy.record import PolicyCard, passing, policy_trials, trial_table
 from nightfold.policy.search import Market, PolicySearch, search_policy, sweep
 from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import MILLISECOND, known_before
 from nightfold.tuning.ledger import LEDGER
-from nightfold.window import midnight
 from resources.lake import Lake
 
 STAGE = "policy"
@@ -66,22 +66,22 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], reports: dg.ResourceParam[Path]
     ) -> dg.MaterializeResult[None]:
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
-            begins = partition.as_of - window
-            first = midnight(experiment.first_as_of)
-            if begins < first:
-                days = max((partition.as_of - first).days, 0)
+            begins, made_by = partition.as_of - window, policy_settings(plan)
+            since = _forecast_since(plan, lake, partition, begins)
+            if since is None or since > begins + duration(plan.interval):
+                days = 0 if since is None else (partition.as_of - since).days
                 reason = f"{days} of {spec.window_days} days of predictions lie before it"
-                card = PolicyCard.flat(partition.as_of, reason, is_complete=False)
+                card = PolicyCard.flat(partition.as_of, reason, made_by, is_complete=False)
                 return _written(folder, card, LEDGER.empty()), _said(card)
             market, second = _market(plan, lake, partition, begins), None
             if spec.filter:
                 market, second = _with_filter(plan, lake, partition, market)
                 if second is None:
                     reason = "too few of its forecasts paid, or did not, to learn a filter"
-                    card = PolicyCard.flat(partition.as_of, reason, is_complete=True)
+                    card = PolicyCard.flat(partition.as_of, reason, made_by, is_complete=True)
                     return _written(folder, card, LEDGER.empty()), _said(card)
             search = search_policy(market, spec, experiment.seed)
-            card = PolicyCard.of(search, partition.as_of, second)
+            card = PolicyCard.of(search, partition.as_of, made_by, second)
             subject = f"{plan.key(STAGE)}/{partition.universe}"
             trials = policy_trials(search, subject, partition.as_of, market.outlooks["move"].count())
             tried = search.best or search.trials[0]
@@ -100,14 +100,36 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
 
 
 def stored_policies(plan: Plan, lake: Lake) -> pl.DataFrame | None:
-    """Read the policies of all as-ofs; None where the experiment searches none."""
+    """Read the policies of all as-ofs; None where the experiment searches none.
+
+    Raises
+    ------
+    LakeError
+        If there are none, or some were found under other settings than the experiment has now.
+    """
     if plan.experiment.policy is None:
         return None
-    cards = [
-        card.rows(plan.experiment.members(universe, plan.universe.symbols))
-        for universe, card in stored_cards(plan, lake)
-    ]
-    return pl.concat(cards) if cards else pl.DataFrame(schema=POLICIES)
+    cards = stored_cards(plan, lake)
+    stale = [f"{card.as_of:%Y-%m-%d}" for _, card in cards if card.made_by != policy_settings(plan)]
+    if stale or not cards:
+        found = f"those of {', '.join(stale)} were found under other settings" if stale else "there are none"
+        raise LakeError(
+            f"`{plan.key(STAGE)}`: {found}; `nightfold backfill --layer policy --experiment {plan.name}` makes them."
+        )
+    return pl.concat(card.rows(plan.experiment.members(key, plan.universe.symbols)) for key, card in cards)
+
+
+def policy_settings(plan: Plan) -> str:
+    """Fingerprint of all settings that a policy was found under."""
+    chosen = {"policy", "strategy", "costs", "limits", "capital", "seed", "target", "pooling"}
+    settings = plan.experiment.model_dump(mode="json", include=chosen)
+    return fingerprint({**settings, "symbols": plan.symbols, "labels": plan.label_set.settings})
+
+
+def fresh_policies(plan: Plan, lake: Lake) -> set[tuple[str, str]]:
+    """Universe keys and as-ofs whose policy was found under the settings the experiment has now."""
+    made_by = policy_settings(plan)
+    return {(key, f"{card.as_of:%Y-%m-%d}") for key, card in stored_cards(plan, lake) if card.made_by == made_by}
 
 
 def stored_cards(plan: Plan, lake: Lake) -> list[tuple[str, PolicyCard]]:
@@ -119,6 +141,17 @@ def stored_cards(plan: Plan, lake: Lake) -> list[tuple[str, PolicyCard]]:
                 folder = lake.fetch_folder(plan.key(STAGE), f"universe={universe}/{as_of}", Path(scratch))
                 cards.append((universe, PolicyCard.model_validate_json((folder / _CARD).read_text())))
     return cards
+
+
+def _forecast_since(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) -> datetime | None:
+    """First bar of the window from which on every symbol has forecasts; None where one has none."""
+    symbols = plan.experiment.members(partition.universe, plan.universe.symbols)
+    said = lake.read(plan.key("predictions"), symbols, begins, partition.as_of, [*KEY, "as_of"])
+    if said is None:
+        return None
+    first = said.drop_nulls("as_of").group_by("symbol").agg(pl.col("open_time").min())["open_time"]
+    latest = first.max()
+    return latest if len(first) == len(symbols) and isinstance(latest, datetime) else None
 
 
 def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) -> Market:
@@ -133,7 +166,14 @@ def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) 
     labels = lake.require(plan.data(plan.label_set.name), *span, [*KEY, *own]) if own else said
     seen = Forecasts(experiment, plan.label_set, said, bars, labels).outlooks(experiment.costs)
     return Market(
-        seen, bars, experiment.strategy, experiment.costs, experiment.limits, experiment.capital, plan.funding
+        seen,
+        bars,
+        experiment.strategy,
+        experiment.costs,
+        experiment.limits,
+        experiment.capital,
+        plan.funding,
+        cap=position_cap(experiment, len(plan.symbols)),
     )
 
 

@@ -1,7 +1,7 @@
 """The page people read: one self-contained HTML file per backtest, and its link in the UI."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +9,9 @@ import dagster as dg
 import polars as pl
 import yaml
 
+from assets.background import stored_record
 from assets.experiment import Plan
+from assets.forecast_log import STAGE as LOG
 from assets.keys import asset_key
 from assets.leaderboard import store_run, stored_runs
 from assets.markdown import markdown_table, plotted
@@ -19,15 +21,18 @@ from nightfold.evaluation import BacktestRange, Evaluation
 from nightfold.leaderboard import MEASURES, Run, RunCard, looks, variant_of
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.figures import figures_json
 from nightfold.tearsheet.gates import Gate
-from nightfold.tearsheet.page import TearsheetInput, render_tearsheet, verdict_of
+from nightfold.tearsheet.page import render_tearsheet
 from nightfold.tearsheet.preview import equity_png
 from nightfold.tearsheet.summary import by_symbol
-from nightfold.tearsheet.verdict import gate_value, needed
+from nightfold.tearsheet.verdict import gate_value, needed, verdict_of
 from resources.lake import Lake
 from resources.progress import report
 from resources.reports import write_report
+
+_CODE = "tearsheet report policy.log labels.account"
 
 
 class TearsheetConfig(BacktestRange, dg.Config):
@@ -37,12 +42,14 @@ class TearsheetConfig(BacktestRange, dg.Config):
 def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
     """Make `e/tearsheet`."""
     version = plan.version(
-        "tearsheet report", plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version
+        _CODE, plan.experiment.model_dump(mode="json", include={"gates", "description"}), backtest_version
     )
+
+    logs = [plan.key(LOG)] if plan.experiment.target.is_traded else []
 
     @dg.asset(
         **plan.common("tearsheet", "evaluate"),
-        deps=[asset_key(plan.key("backtest"))],
+        deps=[asset_key(key) for key in (plan.key("backtest"), *logs)],
         code_version=version,
         kinds={"html"},
         description="The report: verdict, gates, equity, costs, trades and forecast scores, as found.",
@@ -55,23 +62,12 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         choices = BacktestRange.model_validate(config.model_dump(include=set(BacktestRange.model_fields)))
         result = _stored(plan, lake, choices)
+        variant = variant_of(plan.experiment, choices.model_dump(), plan.market)
         provenance = _provenance(plan, lake, choices, version)
-        variant = variant_of(plan.experiment, choices.model_dump())
-        seen = looks(stored_runs(lake), variant, result.daily)
-        content = tearsheet_input(
-            plan.experiment,
-            result,
-            symbols=plan.symbols,
-            interval=plan.interval,
-            is_simulated=plan.universe.is_simulated,
-            market=market_note(plan.universe.source),
-            settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
-            provenance=provenance,
-            looks=seen,
-        )
+        content = _content(plan, lake, result, variant, provenance)
         name = f"{plan.name}/tearsheet" + ("" if choices.id == "full" else f"-{choices.id}")
-        curves = {"Strategy": result.daily, **content.baselines}
-        picture = write_report(reports, f"{name}.png", equity_png(curves, is_simulated=content.is_simulated))
+        drawn = equity_png(content.returns, is_simulated=content.is_simulated)
+        picture = write_report(reports, f"{name}.png", drawn)
         page = write_report(reports, f"{name}.html", render_tearsheet(content).encode())
         write_report(reports, f"{name}.json", figures_json(content).encode())
         store_run(
@@ -94,6 +90,22 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         )
 
     return asset
+
+
+def _content(plan: Plan, lake: Lake, result: Evaluation, variant: str, provenance: Mapping[str, str]) -> TearsheetInput:
+    days = result.daily["day"]
+    return tearsheet_input(
+        plan.experiment,
+        result,
+        symbols=plan.symbols,
+        interval=plan.interval,
+        is_simulated=plan.universe.is_simulated,
+        market=market_note(plan.universe.source),
+        settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
+        provenance=provenance,
+        looks=looks(stored_runs(lake, newest=True), variant, result.daily),
+        record=stored_record(plan, lake, days[0], days[-1]),
+    )
 
 
 def _card(
@@ -126,6 +138,12 @@ def _stored(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
                 f"no backtest with these run choices is stored ({choices.model_dump()}); "
                 f"materialize `{plan.key('backtest')}` with the same ones first."
             ) from error
+        absent = [name for name in TABLES if not (folder / f"{name}.parquet").exists()]
+        if absent:
+            raise LakeError(
+                f"`{plan.key('backtest')}` was made by an older version, without {', '.join(absent)}; materialize it "
+                "again with the same run choices."
+            )
         frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
         return Evaluation(**frames, summary=json.loads((folder / "summary.json").read_text()))
 
@@ -137,14 +155,8 @@ def _gates_table(gates: Sequence[Gate]) -> str:
 
 
 def _provenance(plan: Plan, lake: Lake, choices: BacktestRange, version: str) -> dict[str, str]:
-    models = [
-        f"{universe} {as_of}: {lake.version(plan.key('ensemble'), f'universe={universe}/{as_of}')}"
-        for universe in plan.experiment.universe_keys(plan.universe.symbols)
-        for as_of in lake.as_ofs(plan.key("ensemble"), universe)
-    ]
     return {
         "backtest": str(lake.version(plan.key("backtest"), f"range={choices.id}")),
         "code and settings": version,
         "lake": lake.url if not lake.is_local else plan.universe.source.kind,
-        "models": ", ".join(models),
     }

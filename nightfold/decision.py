@@ -9,7 +9,9 @@ import polars as pl
 from nightfold.backtest.cost import BPS, Costs
 from nightfold.backtest.expected_move import expected_move
 from nightfold.backtest.signal import move_targets, targets
+from nightfold.experiment import Experiment
 from nightfold.policy.filter import filtered
+from nightfold.policy.log import label_side
 from nightfold.policy.position import in_force, policy_targets, thresholds_columns
 from nightfold.policy.reading import Forecasts, barrier_distances
 from nightfold.policy.record import PASSING, passing
@@ -46,9 +48,9 @@ def wanted_positions(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame 
     if not target.is_traded:
         return forecasts.rows().select(*KEY, target=pl.lit(0.0))
     if experiment.policy is not None and policies is not None:
-        seen = filtered(in_force(forecasts.outlooks(costs), policies))
+        seen = filtered(in_force(forecasts.outlooks(costs), policies, experiment.model_lifetime))
         thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
-        return policy_targets(seen, thresholds, strategy, experiment.policy, experiment.limits.max_position)
+        return policy_targets(seen, thresholds, strategy, experiment.policy, _cap(forecasts))
     size = None if strategy.sizing is None else _sizes(forecasts, costs)
     if not target.has_barriers:
         move = expected_move(target.objective, label_set.dead_zone, strategy.quantile_weights)
@@ -67,12 +69,12 @@ def variants(forecasts: Forecasts, costs: Costs) -> Iterator[pl.DataFrame]:
     """
     experiment = forecasts.experiment
     strategy, spec = experiment.strategy, experiment.policy
-    if not experiment.target.is_traded:
+    if not experiment.target.is_traded or (spec is not None and spec.filter):
         return
     if spec is not None:
         seen = forecasts.outlooks(costs)
         for constant in threshold_grid(spec, _THRESHOLDS):
-            yield policy_targets(seen, thresholds_columns(constant), strategy, spec, experiment.limits.max_position)
+            yield policy_targets(seen, thresholds_columns(constant), strategy, spec, _cap(forecasts))
         return
     for edge, holding in product(_EDGES, _HOLDINGS):
         asked = strategy.min_edge_bps + edge * costs.round_trip / BPS
@@ -87,7 +89,23 @@ def passed(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None) ->
     """Count the forecasts that passed the policy in force: rows of `nightfold.policy.record.PASSING`."""
     if policies is None or forecasts.experiment.policy is None:
         return pl.DataFrame(schema=PASSING)
-    return passing(filtered(in_force(forecasts.outlooks(costs), policies)), forecasts.experiment.policy)
+    lifetime = forecasts.experiment.model_lifetime
+    return passing(filtered(in_force(forecasts.outlooks(costs), policies, lifetime)), forecasts.experiment.policy)
+
+
+def position_cap(experiment: Experiment, symbols: int) -> float:
+    """Largest position a policy takes in one symbol, as a fraction of equity.
+
+    Symbols that search policies of their own share the account: each has its part of the gross limit, in its search
+    as in the account.
+    """
+    limits = experiment.limits
+    shared = limits.max_gross / symbols if experiment.pooling == "per_symbol" else limits.max_position
+    return min(limits.max_position, shared)
+
+
+def _cap(forecasts: Forecasts) -> float:
+    return position_cap(forecasts.experiment, forecasts.bars["symbol"].n_unique())
 
 
 def bar_length(bars: pl.DataFrame) -> timedelta:
@@ -101,9 +119,10 @@ def _sizes(forecasts: Forecasts, costs: Costs) -> pl.Series:
     """Size of a position at each row by the strategy's rule."""
     target, strategy = forecasts.experiment.target, forecasts.experiment.strategy
     seen, known = forecasts.outlooks(costs), target.labelled(strategy.horizon)
-    came = known["label"] * 2 - 1 if target.kind == "up" else known["label"]  # 0 and 1: down and up
     models = forecasts.predictions.select(*KEY, "as_of")
-    actual = forecasts.labels.select(*KEY, actual_move=came, known_at=known["label_end"])
+    actual = forecasts.labels.select(
+        *KEY, actual_move=label_side(target, strategy.horizon), known_at=known["label_end"]
+    )
     outcomes = seen.select(*KEY)
     for frame in (models, actual):
         outcomes = outcomes.join(frame, on=KEY, how="left", maintain_order="left")

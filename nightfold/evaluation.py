@@ -170,16 +170,20 @@ def evaluate(
         regimes=regime_returns(daily, regimes(traded if history is None else history, interval)),
         sensitivity=sensitivity(account),
         shocks=shocks(account, run),
-        policies=_in_force_since(policies, begins),
+        policies=_in_force_within(policies, begins, run.equity["close_time"][-1]),
         passing=passed(forecasts, costs, policies),
-        scores=score_forecasts(experiment, predictions.join(labels, on=["symbol", "open_time"]), constants),
+        scores=score_forecasts(experiment, spoken.join(labels, on=["symbol", "open_time"]), constants),
         summary=summary,
     )
 
 
-def _in_force_since(policies: pl.DataFrame | None, begins: datetime) -> pl.DataFrame:
-    """Policies of the range, one row an as-of and symbol."""
-    return pl.DataFrame(schema=POLICIES) if policies is None else policies.filter(pl.col("as_of") >= begins)
+def _in_force_within(policies: pl.DataFrame | None, begins: datetime, ends: datetime) -> pl.DataFrame:
+    """Policies in force within the range, one row an as-of and symbol: those that begin in it, and the one before."""
+    if policies is None:
+        return pl.DataFrame(schema=POLICIES)
+    started = pl.col("as_of") <= begins
+    in_force_then = pl.col("as_of") == pl.col("as_of").filter(started).max().over("symbol")
+    return policies.filter(in_force_then | ((pl.col("as_of") > begins) & (pl.col("as_of") < ends)))
 
 
 def _interval(bars: pl.DataFrame) -> str:

@@ -171,6 +171,10 @@ class Experiment(Spec):
                 f"`strategy.quantile_weights` has {len(weights)} weights and the target forecasts {said} quantiles; "
                 "give one for each, or leave it out."
             )
+        if self.policy is not None and self.strategy.sizing is not None:
+            raise ConfigError(
+                "`strategy.sizing` and `policy` are both given; a policy sizes its positions itself: leave one out."
+            )
         if self.policy is not None and not self.target.is_traded:
             raise ConfigError(
                 f"`policy` is given; the target {self.target.kind} names no side and is not traded: leave it out."

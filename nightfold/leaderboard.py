@@ -10,7 +10,7 @@ import polars as pl
 from nightfold.experiment import Experiment
 from nightfold.schema import Column, Table
 from nightfold.spec import Spec, fingerprint
-from nightfold.tearsheet.measures import daily_sharpe_ratio, is_ruined, sharpe_variance
+from nightfold.tearsheet.measures import FEW_TRIALS, daily_sharpe_ratio, is_ruined, sharpe_variance
 
 _NOT_THE_VARIANT = {"description", "owner", "gates"}
 
@@ -91,8 +91,8 @@ class Looks:
     n_trials
         Distinct variants with a result on any of the days, the reported one included.
     variance
-        Variance of their daily Sharpe ratios over the days they share; None where there are too few to tell, so that
-        that of one ratio without skill takes its place.
+        Variance of the daily Sharpe ratios of those that share at least half of the days, on these; never under that of
+        one ratio without skill, which takes its place (None) under ten: copies of one variant prove nothing.
     """
 
     n_trials: int
@@ -103,10 +103,18 @@ ALONE = Looks(1, None)
 """Nothing but the reported variant was looked at."""
 
 
-def variant_of(experiment: Experiment, choices: dict[str, object]) -> str:
-    """Name a variant: all that shapes its result, without words and gates."""
+def variant_of(experiment: Experiment, choices: dict[str, object], market: dict[str, object]) -> str:
+    """Name a variant: all that shapes its result, without words and gates.
+
+    Parameters
+    ----------
+    experiment, choices
+        Its settings, and those of the run.
+    market
+        What the universe and the label set add: symbols, interval, barriers, funding.
+    """
     settings = experiment.model_dump(mode="json", exclude=_NOT_THE_VARIANT)
-    return fingerprint({"experiment": settings, "choices": choices})
+    return fingerprint({"experiment": settings, "choices": choices, "market": market})
 
 
 def newest(runs: Sequence[Run]) -> list[Run]:
@@ -129,10 +137,12 @@ def looks(runs: Sequence[Run], variant: str, daily: pl.DataFrame) -> Looks:
         for run in newest(runs)
         if run.card.variant != variant and not (joined := run.daily.join(daily.select("day"), on="day")).is_empty()
     ]
-    ratios = [_sharpe(frame) for frame in (daily, *shared)]
+    ratios = [_sharpe(frame) for frame in (daily, *shared) if 2 * frame.height >= daily.height]
     known = [ratio for ratio in ratios if ratio is not None]
-    enough = len(known) >= 10  # under ten the variance is that of one ratio without skill
-    return Looks(1 + len(shared), sharpe_variance(known, daily.height) if enough else None)
+    if len(known) < FEW_TRIALS:  # then it is that of one ratio without skill
+        return Looks(1 + len(shared), None)
+    least = 1 / (daily.height - 1)
+    return Looks(1 + len(shared), max(sharpe_variance(known, daily.height) or least, least))
 
 
 def table(runs: Sequence[Run]) -> pl.DataFrame:

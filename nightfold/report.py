@@ -8,8 +8,8 @@ from nightfold.evaluation import Evaluation
 from nightfold.experiment import Experiment, ModelChoice
 from nightfold.leaderboard import ALONE, Looks
 from nightfold.models.pretrained.knowledge import possibly_seen
+from nightfold.tearsheet.content import Record, TearsheetInput
 from nightfold.tearsheet.gates import MACRO_F1, evaluate_gates
-from nightfold.tearsheet.page import TearsheetInput
 from nightfold.tearsheet.regime import regimes_lived
 from nightfold.tearsheet.summary import fold_returns
 
@@ -27,6 +27,7 @@ def tearsheet_input(
     settings: str,
     provenance: Mapping[str, str],
     looks: Looks = ALONE,
+    record: Record | None = None,
 ) -> TearsheetInput:
     """Gather everything a tearsheet shows, gates judged."""
     folds = fold_returns(result.daily, result.scores["as_of"].unique().to_list())
@@ -75,6 +76,16 @@ def tearsheet_input(
             *possibly_seen(_blended(experiment), result.daily["day"][0]).values(),
             *([_SPOT_ONLY_LONG] if experiment.limits.instrument == "spot" else []),
         ],
+        rejected=result.rejected,
+        triggers=result.triggers,
+        regimes=result.regimes,
+        sensitivity=result.sensitivity,
+        shocks=result.shocks,
+        passing=result.passing,
+        luck=result.summary["luck"],
+        overfitting=result.summary["overfitting"],
+        crashes=result.summary["crashes"],
+        record=record or Record(),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.baseline import buy_and_hold, moving_average_cross, rsi_reversal
@@ -26,7 +27,10 @@ _SCALED = (
     *("taker_fee_bps", "maker_fee_bps", "minimum_fee", "half_spread_bps"),
     *("slippage_bps", "volatility_slippage", "impact_slippage"),
 )
-_GAP, _WIDER, _OUTAGE = 0.8, 10, timedelta(hours=2)
+_SHARED = ("max_gross", "max_net", "correlated_exposure", "short of cash")
+"""Rejections by limits on all symbols together."""
+_DOWN, _UP, _WIDER, _OUTAGE = 0.8, 1.2, 10, timedelta(hours=2)
+_NEARLY_ALL = -0.9999
 
 Wanted = Callable[[Costs], pl.DataFrame]
 """Targets that a strategy decides on where trading costs so much."""
@@ -96,8 +100,11 @@ def luck(account: Account, run: Backtest) -> dict[str, float | None]:
     Returns
     -------
     dict
-        ``percentile`` of its total return among theirs, ``median`` and ``best`` of theirs; None where it never traded.
+        ``percentile`` of its total return among theirs, ``median`` and ``best`` of theirs; None where it never traded,
+        or where a limit on all symbols together cut its orders: it would cut theirs in other places.
     """
+    if run.rejected["reason"].is_in(_SHARED).any():
+        return {"percentile": None, "median": None, "best": None}
     returns = random_returns(account.bars, run, account.costs, account.limits, account.funding)
     own = run.equity["equity"][-1] / run.capital - 1
     if not returns.size:
@@ -122,9 +129,10 @@ def sensitivity(account: Account) -> pl.DataFrame:
         targets = account.wanted(scale_costs(account.costs, edge))
         for scale in COST_SCALES:
             for latency in LATENCIES:
-                update = {"latency_bars": account.costs.latency_bars + latency, "latency_ms": 0}
-                run = account.trade(targets, scale_costs(account.costs, scale).model_copy(update=update))
-                rows.append((edge, scale, update["latency_bars"], *_outcome(run)))
+                bars = account.costs.latency_bars + latency
+                later = {"latency_bars": bars, "latency_ms": 0} if latency else {}
+                run = account.trade(targets, scale_costs(account.costs, scale).model_copy(update=later))
+                rows.append((edge, scale, bars, *_outcome(run)))
     names = ("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown")
     kinds = (pl.Float64, pl.Float64, pl.Int64, pl.Int64, *[pl.Float64] * 3)
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
@@ -133,13 +141,19 @@ def sensitivity(account: Account) -> pl.DataFrame:
 def overfitting(account: Account, variants: Iterable[pl.DataFrame], days: int) -> float | None:
     """Probability that choosing the best of the variants on one half of the days does not help on the other.
 
-    None under 160 days or ten variants: then none of them is traded.
+    Variants that did the same count once. None under 160 days, when none is traded, or under ten variants.
     """
     if days < FEWEST_DAYS:
         return None
-    runs = [account.trade(targets) for targets in variants]
-    returns = [daily_returns(run)["daily_return"] for run in runs if not run.is_ruined]
-    return probability_of_overfitting(np.stack(returns, axis=1)) if len(returns) >= FEWEST_VARIANTS else None
+    returns = np.array([_padded(account.trade(targets), days) for targets in variants])
+    distinct = np.unique(returns, axis=0) if len(returns) else returns
+    return probability_of_overfitting(distinct.T) if len(distinct) >= FEWEST_VARIANTS else None
+
+
+def _padded(run: Backtest, days: int) -> npt.NDArray[np.float64]:
+    """Daily returns over all days: an account that was lost stands still, and has lost nearly all on its last."""
+    returns = daily_returns(run)["daily_return"].to_numpy()
+    return np.pad(np.maximum(returns, _NEARLY_ALL), (0, days - len(returns)))
 
 
 def shocks(account: Account, run: Backtest) -> pl.DataFrame:
@@ -149,30 +163,42 @@ def shocks(account: Account, run: Backtest) -> pl.DataFrame:
     -------
     DataFrame
         ``shock``, ``moment`` it strikes (null: throughout), and ``trades``, ``total_return``, ``sharpe_ratio``,
-        ``max_drawdown``: as it was, with every price 20 % lower from the next bar on, with the spread ten times as
-        wide, and with nothing filling for two hours. Decisions are those made without the shock.
+        ``max_drawdown``: as it was, with every price 20 % lower from the bar on after most was held long (for an
+        account that was short also 20 % higher after most was held short), with the spread ten times as wide, and with
+        nothing filling for two hours after most was held at all. Decisions are those made without the shock; an outage
+        in which nothing was due changes nothing.
     """
-    targets = account.wanted(account.costs)
-    held = run.equity.sort("gross_exposure", "close_time", descending=[True, False])["close_time"]
-    moment = held[0]
+    targets, before = account.wanted(account.costs), run.equity.head(-1)
+    longest, shortest = (
+        before.sort("net_exposure", "close_time", descending=[d, False]).row(0, named=True) for d in (True, False)
+    )
+    moment = before.sort("gross_exposure", "close_time", descending=[True, False])["close_time"][0]
     wide = account.costs.model_copy(update={"half_spread_bps": account.costs.half_spread_bps * _WIDER})
     runs: Mapping[str, tuple[datetime | None, Backtest]] = {
         "none": (None, run),
-        "gap down 20 %": (moment, account.trade(_fallen(targets, moment), bars=_fallen(account.bars, moment))),
+        "gap down 20 %": _gap(account, targets, longest["close_time"], _DOWN),
+        **(
+            {"gap up 20 %": _gap(account, targets, shortest["close_time"], _UP)} if shortest["net_exposure"] < 0 else {}
+        ),
         "spread x10": (None, account.trade(targets, wide)),
         "exchange down 2 hours": (moment, account.trade(targets, bars=_closed(account.bars, moment))),
     }
     rows = [(name, when, *_outcome(each)) for name, (when, each) in runs.items()]
     names = ("shock", "moment", "trades", "total_return", "sharpe_ratio", "max_drawdown")
     found = pl.DataFrame(rows, schema=list(names), orient="row")
-    return found.cast({"moment": held.dtype, "sharpe_ratio": pl.Float64})
+    return found.cast({"moment": before.schema["close_time"], "sharpe_ratio": pl.Float64})
 
 
-def _fallen(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """Lower every price of bars that open at a moment or later."""
+def _gap(account: Account, targets: pl.DataFrame, moment: datetime, factor: float) -> tuple[datetime, Backtest]:
+    """Trade where every price jumps at a moment."""
+    return moment, account.trade(_moved(targets, moment, factor), bars=_moved(account.bars, moment, factor))
+
+
+def _moved(frame: pl.DataFrame, moment: datetime, factor: float) -> pl.DataFrame:
+    """Multiply every price of bars that open at a moment or later."""
     prices = [name for name in (*PRICES, "stop", "take_profit", "limit") if name in frame.columns]
     late = pl.col("open_time") >= moment
-    return frame.with_columns(pl.when(late).then(pl.col(name) * _GAP).otherwise(pl.col(name)) for name in prices)
+    return frame.with_columns(pl.when(late).then(pl.col(name) * factor).otherwise(pl.col(name)) for name in prices)
 
 
 def _closed(bars: pl.DataFrame, moment: datetime) -> pl.DataFrame:

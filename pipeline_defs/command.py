@@ -13,7 +13,9 @@ from nightfold.errors import ConfigError
 from pipeline_defs.audit_command import app as audit_app
 from pipeline_defs.console import OUT, reported, show
 from pipeline_defs.features_command import features
+from pipeline_defs.improve_command import improve, sweep
 from pipeline_defs.models_command import app as models_app
+from pipeline_defs.stress_command import stress
 
 app = typer.Typer(
     name="nightfold",
@@ -145,6 +147,9 @@ def leaderboard(
 
 
 app.command()(features)
+app.command()(sweep)
+app.command()(improve)
+app.command()(stress)
 
 
 @app.command()

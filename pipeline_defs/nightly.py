@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assets.experiment import Plan
+from assets.forecast_log import STAGE as LOG
 from assets.keys import data_key
 from assets.line import Line
 from assets.policy import STAGE as POLICY
+from assets.policy import fresh_policies
 from assets.stored import last_open_time
 from assets.tuning import STAGE as TUNING
 from nightfold.features.catalog import SETS
@@ -157,6 +159,8 @@ def predict(night: Night) -> list[Step]:
         behind: dict[str, list[Span]] = {symbol: [] for symbol in plan.symbols}
         for symbol, spans in behind.items():
             made, known = _predicted_until(night, plan, symbol), _predictable_until(night, plan, symbol)
+            unlogged = _unlogged(night, plan, symbol)
+            made = made if made is None or unlogged is None else min(made, unlogged)
             if made is not None and made < known:  # what came of the last forecasts has become known, too
                 spans.append((max(made - _outcomes_reach(plan), _first_as_of(night, plan, symbol) or made), known))
         steps += _catch_up(f"{plan.name}_predict", night.universe, behind)
@@ -164,17 +168,24 @@ def predict(night: Night) -> list[Step]:
 
 
 def policy(night: Night) -> list[Step]:
-    """Ask for the policies of models that are stored and have none yet, where an experiment searches them."""
+    """Ask for the policies of models that are stored, where an experiment searches them and they are not made so yet.
+
+    Where a universe key has policies, these are those after its last one, and those found under other settings; where
+    it has none, the newest alone.
+    """
     steps = []
     for plan in night.line.plans.values():
         if plan.experiment.policy is None:
             continue
         known = plan.experiment.universe_keys(plan.universe.symbols)
+        fresh = fresh_policies(plan, night.lake)
+        begun = as_ofs(plan, midnight(plan.universe.start), night.now + _INSTANT)
         for universe in known:
             made = night.lake.as_ofs(plan.key(POLICY), universe)
-            wanted = [key for key in night.lake.as_ofs(plan.key("ensemble"), universe) if key > max(made, default="")]
-            covered = [window_of(parse_moment(key, "as_of"), plan.experiment.retrain) for key in wanted]
-            steps += _blocks(f"{plan.name}_policy", covered, [universe], known)
+            trained = set(night.lake.as_ofs(plan.key("ensemble"), universe))
+            due = [window for window in begun if window.key in trained]
+            wanted = [w for w in due if w.key > made[-1] or (universe, w.key) not in fresh] if made else due[-1:]
+            steps += _blocks(f"{plan.name}_policy", wanted, [universe], known)
     return steps
 
 
@@ -295,6 +306,15 @@ def _predicted_until(night: Night, plan: Plan, symbol: str) -> datetime | None:
     """Close of the last bar that has a prediction, at first the first as-of stored; None where there is no model."""
     begins = _first_as_of(night, plan, symbol)
     return begins and max(begins, night.until(plan.key("predictions"), symbol, plan.interval) or begins)
+
+
+def _unlogged(night: Night, plan: Plan, symbol: str) -> datetime | None:
+    """Start of the first window of predictions that the forecast log lacks; None where it has all."""
+    if not plan.experiment.target.is_traded:
+        return None
+    logged = set(night.lake.partitions(plan.key(LOG), [symbol]))
+    lacking = [each.start for each in night.lake.partitions(plan.key("predictions"), [symbol]) if each not in logged]
+    return min(lacking, default=None)
 
 
 def _outcomes_reach(plan: Plan) -> timedelta:

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from typing import Any
 import dagster as dg
 
 from assets.experiment import Plan
+from assets.leaderboard import KEY as LEADERBOARD
 from assets.line import Line
 from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.evaluation import BacktestRange
+from nightfold.experiment import Experiment
 from nightfold.window import midnight, parse_end, parse_moment
 from pipeline_defs.definitions import build
-from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps, search_steps
+from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps, ingest, research, search_steps
 from pipeline_defs.runs import execute, fail_dead_runs, recording
 from resources.alerts import Alerts
 from resources.environments import Environment, load_environment, prepare_dagster_home, utc_now
@@ -138,6 +141,37 @@ class Workshop:
                 raise
         horizon = self.environment.horizon()
         self.tell("The night is over." if busy else f"Everything up to {horizon:%Y-%m-%d %H:%M} was there.")
+
+    def with_experiments(self, experiments: Iterable[Experiment]) -> "Workshop":
+        """Know further experiments, which no file has."""
+        known = {**self.environment.experiments, **{each.name: each for each in experiments}}
+        environment = replace(self.environment, experiments=known)
+        definitions, line = build(environment)
+        return replace(self, environment=environment, definitions=definitions, line=line)
+
+    def catch_up(self) -> None:
+        """Make the bars, features and labels that are not there yet."""
+        night = Night(self.line, self.environment.universe, self.environment.lake, self.environment.now())
+        for layer in (ingest, research):
+            self._run(layer(night))
+
+    def result(self, experiment: str, choices: BacktestRange, until: datetime) -> None:
+        """Make one result of an experiment, of models that come into force before ``until`` and bars that close by it.
+
+        Its tearsheet and its card on the leaderboard are made; the pages about the whole range are left as they are.
+        """
+        plan, start = self.plan(experiment), midnight(self.environment.universe.start)
+        for layer in ("tune", "train", "predict", "policy"):
+            if f"{experiment}_{layer}" in self.line.layers:
+                only = [plan.key("predictions")] if layer == "predict" else None
+                self._run(self._steps(f"{experiment}_{layer}", plan.symbols, start, until), only=only)
+        made = [plan.key("backtest"), plan.key("tearsheet")]
+        config = {key: choices.model_dump(exclude_none=True) for key in made}
+        self._run([Step(f"{experiment}_evaluate")], config, made)
+
+    def leaderboard(self, experiment: str) -> None:
+        """Make the page of all results."""
+        self._run([Step(f"{experiment}_evaluate")], only=[LEADERBOARD])
 
     def plan(self, experiment: str) -> Plan:
         """Find an experiment by name.

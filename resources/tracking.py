@@ -86,6 +86,35 @@ class Tracking:
             LOG.warning("%s/%s as of %s is stored but not tracked: %s", experiment, model, as_of, error)
             return None
 
+    def log_result(
+        self, experiment: str, result: str, params: Mapping[str, str], metrics: Mapping[str, float | None]
+    ) -> None:
+        """Record what a variant of an experiment was worth; a result that is there already is left as it is.
+
+        Parameters
+        ----------
+        experiment
+            Name of the experiment that was varied.
+        result
+            Name of the variant, with its run choices.
+        params, metrics
+            What it sets, and its measures; unknown ones are left out.
+        """
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        told = [Metric(name, value, now, 0) for name, value in metrics.items() if value is not None]
+        try:
+            with self._alone():
+                experiment_id = self._experiment(experiment)
+                if self._client.search_runs([experiment_id], f"tags.`{_IDENTITY}` = '{result}'", max_results=1):
+                    return
+                run = self._client.create_run(experiment_id, tags={_IDENTITY: result}, run_name=result)
+                self._client.log_batch(run.info.run_id, told, [Param(name, value) for name, value in params.items()])
+                self._client.set_terminated(run.info.run_id)
+        except _failures() as error:
+            LOG.warning("the result %s is stored but not tracked: %s", result, error)
+
     def page(self, run_id: str) -> str:
         """Address of a run's page; of a database, where `command` shows it."""
         served = self.address if self.address.startswith("http") else _OWN_PAGES

@@ -29,6 +29,13 @@ def log_table(name: str) -> Table:
             ),
             "known_at": Column(TIME, "When what came was known; null: not yet.", nullable=True),
             "actual_move": Column(pl.Float64, "Log return that came; null: not known yet.", nullable=True),
+            "actual_side": Column(
+                pl.Int8,
+                "Side that came, as the label has it; 0: neither, null: not known yet.",
+                nullable=True,
+                minimum=-1,
+                maximum=1,
+            ),
         },
     )
 
@@ -69,7 +76,8 @@ def forecast_log(
     column = target.return_column(horizon)
     if column is None:
         raise SchemaError(f"the target {target.kind} names no side; there is no move to log.")
-    came = labels.select(*KEY, actual_move=column, known_at=target.labelled(horizon)["label_end"])
+    known = target.labelled(horizon)
+    came = labels.select(*KEY, actual_move=column, actual_side=label_side(target, horizon), known_at=known["label_end"])
     return (
         outlooks.select(*KEY, "confidence", expected_move="move")
         .join(predictions.select(*KEY, "as_of", "version"), on=KEY)
@@ -90,7 +98,7 @@ class Reliability:
     Parameters
     ----------
     rows
-        Forecasts with a side whose outcome is known and was not 0.
+        Forecasts with a side, of bars whose label is known and has one: what the confidence is about.
     hit_rate
         Share of them whose side was right; None without rows.
     confidence
@@ -113,6 +121,12 @@ class Reliability:
         return self.gap is not None and self.gap.high is not None and self.gap.high < 0
 
 
+def label_side(target: Target, horizon: int) -> pl.Expr:
+    """Side that a label says came: 1, -1, or 0 for neither."""
+    label = target.labelled(horizon)["label"]
+    return (label * 2 - 1 if target.kind == "up" else label.sign()).cast(pl.Int8)
+
+
 def is_right(said: str, came: str) -> pl.Expr:
     """Whether the sign of a column was that of another; null where one of them has none, or is not known."""
     signed = (pl.col(said) != 0) & (pl.col(came) != 0)
@@ -121,7 +135,7 @@ def is_right(said: str, came: str) -> pl.Expr:
 
 def reliability(log: pl.DataFrame) -> Reliability:
     """Hold confidence against what came, on forecasts whose outcome is known."""
-    known = log.with_columns(right=is_right("expected_move", "actual_move")).drop_nulls(["right", "confidence"])
+    known = log.with_columns(right=is_right("expected_move", "actual_side")).drop_nulls(["right", "confidence"])
     sure, right = known["confidence"].to_numpy(), known["right"].cast(pl.Float64).to_numpy()
     curve = calibration_curve(sure, right)
     if known.is_empty():

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtr
 
 from nightfold.backtest.expected_move import expected_move
 from nightfold.backtest.signal import Distance
@@ -70,7 +69,10 @@ def _confidence(rows: pl.DataFrame, objective: Objective) -> Floats:
     move = _floats(rows, "move")
     if objective.task == "next_bar":
         return _floats(rows, "confidence")
-    if objective.task == "regression":  # says nothing of its spread: as wide as volatility leads to expect
+    if objective.task == "regression":
+        from scipy.special import ndtr  # takes a while, which definitions do not have
+
+        # It says nothing of its spread, so that is taken to be as wide as volatility leads to expect.
         return np.asarray(ndtr(np.abs(move) / _floats(rows, "width")), dtype=np.float64)
     if objective.task == "quantile":
         rises = 1 - _share_below_zero(

@@ -1,6 +1,7 @@
 """From outlooks and thresholds to wanted positions."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import polars as pl
 
@@ -16,7 +17,7 @@ def thresholds_columns(thresholds: Thresholds) -> dict[str, pl.Expr]:
     return {name: pl.lit(getattr(thresholds, name)) for name in NAMES}
 
 
-def in_force(rows: pl.DataFrame, policies: pl.DataFrame) -> pl.DataFrame:
+def in_force(rows: pl.DataFrame, policies: pl.DataFrame, lifetime: timedelta) -> pl.DataFrame:
     """Give each row the policy in force as its bar opens; nulls where there is none, or it says to stay flat.
 
     Parameters
@@ -25,10 +26,17 @@ def in_force(rows: pl.DataFrame, policies: pl.DataFrame) -> pl.DataFrame:
         ``symbol`` and ``open_time``.
     policies
         ``symbol``, ``as_of`` and the thresholds, null for a flat period.
+    lifetime
+        How long a policy that was not replaced stays in force, as models do.
     """
     ordered = rows.sort("open_time", "symbol")
     joined = ordered.join_asof(
-        policies.sort("as_of"), left_on="open_time", right_on="as_of", by="symbol", check_sortedness=False
+        policies.sort("as_of"),
+        left_on="open_time",
+        right_on="as_of",
+        by="symbol",
+        tolerance=lifetime,
+        check_sortedness=False,
     )
     return joined.sort(KEY)
 

@@ -36,14 +36,21 @@ class Forecasts:
     labels: pl.DataFrame
 
     def rows(self) -> pl.DataFrame:
-        """``symbol``, ``open_time``, ``close``, ``width``, what the ensemble forecasts, and searched barriers."""
+        """``symbol``, ``open_time``, ``close``, ``width``, what the ensemble forecasts, and searched barriers.
+
+        One row a bar, nulls where there is no prediction: time goes on for what is held.
+        """
         objective, horizon = self.experiment.target.objective, self.experiment.strategy.horizon
         said = zip(objective.columns, forecast_columns(objective, horizon), strict=True)
-        rows = self.predictions.join(self.bars.select(*KEY, "close"), on=KEY).select(
-            *KEY,
-            "close",
-            (pl.col("volatility") * sqrt(horizon)).alias("width"),
-            *(pl.col(column).alias(name) for name, column in said),
+        rows = (
+            self.bars.select(*KEY, "close")
+            .join(self.predictions, on=KEY, how="left")
+            .select(
+                *KEY,
+                "close",
+                (pl.col("volatility") * sqrt(horizon)).alias("width"),
+                *(pl.col(column).alias(name) for name, column in said),
+            )
         )
         if self.experiment.target.has_barriers and self.label_set.is_searched:
             own = self.labels.select(*KEY, *self.label_set.own_barriers([horizon]))

@@ -48,11 +48,13 @@ class PolicyCard(Spec):
     """The same deflated by all trials of the search."""
     trades: int | None
     """Trades of the best trial in its window."""
+    made_by: str
+    """Fingerprint of the settings it was found under."""
     filter: MetaFilter | None = None
     """What says which forecasts pay; None where the policy has none."""
 
     @classmethod
-    def of(cls, search: PolicySearch, as_of: datetime, filter_: MetaFilter | None = None) -> "PolicyCard":
+    def of(cls, search: PolicySearch, as_of: datetime, made_by: str, filter_: MetaFilter | None = None) -> "PolicyCard":
         """Write down what a search over a whole window found, with the filter it was made with."""
         best = search.best
         return cls(
@@ -64,11 +66,12 @@ class PolicyCard(Spec):
             sharpe=best and best.sharpe,
             deflated_sharpe=search.deflated_sharpe,
             trades=best and best.trades,
+            made_by=made_by,
             filter=filter_,
         )
 
     @classmethod
-    def flat(cls, as_of: datetime, reason: str, *, is_complete: bool) -> "PolicyCard":
+    def flat(cls, as_of: datetime, reason: str, made_by: str, *, is_complete: bool) -> "PolicyCard":
         """Write down that nothing was searched, and why; ``is_complete``: although there were predictions enough."""
         return cls(
             as_of=as_of,
@@ -79,6 +82,7 @@ class PolicyCard(Spec):
             sharpe=None,
             deflated_sharpe=None,
             trades=None,
+            made_by=made_by,
         )
 
     def rows(self, symbols: list[str]) -> pl.DataFrame:

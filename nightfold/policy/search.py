@@ -42,13 +42,16 @@ class Market:
     limits: RiskLimits
     capital: float
     funding: pl.DataFrame | None = None
+    cap: float | None = None
+    """Largest position in one symbol; none: that of the limits."""
 
     def trade(self, thresholds: Thresholds, spec: PolicySpec) -> Backtest:
         """Simulate one policy."""
         from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
 
         columns = thresholds_columns(thresholds)
-        wanted = policy_targets(self.outlooks, columns, self.strategy, spec, self.limits.max_position)
+        cap = self.limits.max_position if self.cap is None else self.cap
+        wanted = policy_targets(self.outlooks, columns, self.strategy, spec, cap)
         return simulate(self.bars, wanted, self.costs, self.limits, self.capital, self.funding)
 
 
@@ -144,7 +147,7 @@ def drawn(trial: "Asked", spec: PolicySpec) -> Thresholds:
     floor = max(base, low)
     return Thresholds(
         min_confidence=trial.suggest_float("min_confidence", *spec.min_confidence),
-        min_edge=trial.suggest_float("min_edge", *spec.min_edge),
+        min_edge=trial.suggest_float("min_edge", *spec.edges),
         base_risk_fraction=base,
         max_risk_fraction=floor + trial.suggest_float("max_risk_share", 0.0, 1.0) * (high - floor),
     )
@@ -228,11 +231,16 @@ def sweep(market: Market, spec: PolicySpec, around: Thresholds, steps: int = 6) 
 def threshold_grid(spec: PolicySpec, steps: int, around: Thresholds | None = None) -> Iterator[Thresholds]:
     """Lay both thresholds out evenly over their ranges, at the sizing of a policy or in the middle of the ranges."""
     base, most = (sum(span) / 2 for span in (spec.base_risk_fraction, spec.max_risk_fraction))
-    for confidence in np.linspace(*spec.min_confidence, steps):
-        for edge in np.linspace(*spec.min_edge, steps):
+    for confidence in _spread(spec.min_confidence, steps):
+        for edge in _spread(spec.edges, steps):
             yield Thresholds(
-                min_confidence=float(confidence),
-                min_edge=float(edge),
+                min_confidence=confidence,
+                min_edge=edge,
                 base_risk_fraction=min(base, most) if around is None else around.base_risk_fraction,
                 max_risk_fraction=most if around is None else around.max_risk_fraction,
             )
+
+
+def _spread(span: tuple[float, float], steps: int) -> list[float]:
+    """Lay values evenly over a range; one where it is fixed."""
+    return [float(value) for value in np.linspace(*span, steps if span[0] < span[1] else 1)]

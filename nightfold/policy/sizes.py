@@ -63,7 +63,7 @@ def bets(outlooks: pl.DataFrame, horizon: int, interval: timedelta) -> Bets:
             cost="cost",
             volatility=pl.col("width") * np.sqrt(_YEAR / interval / horizon),
         ),
-        classes=2,
+        classes=3 if (outlooks["p_flat"] > 0).any() else 2,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from nightfold.errors import ConfigError
 from nightfold.spec import Spec
@@ -38,8 +38,8 @@ class PolicySpec(Spec):
     the place of the confidence. It learns on the older half of the window, thresholds are searched on the newer."""
     min_confidence: Span = (0.40, 0.70)
     """Least probability that the side traded is the right one."""
-    min_edge: Annotated[tuple[float, float], Field(min_length=2)] = (0.0, 2.0)
-    """Least expected move, in `edge_unit`."""
+    min_edge: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Least expected move, in `edge_unit`; none: 0 to 2 costs, or log returns of .0001 to .002."""
     edge_unit: Literal["cost", "return"] = "cost"
     """`cost`: multiples of a round trip's cost; `return`: a log return, such as .0001 to .002."""
     edge: Literal["net", "gross"] = "net"
@@ -61,12 +61,17 @@ class PolicySpec(Spec):
     """Selection deflated Sharpe ratio under which the next period is flat: how sure it must be that the best of all
     trials is not merely the luckiest."""
 
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Least and greatest `min_edge` tried."""
+        return self.min_edge or ((0.0, 2.0) if self.edge_unit == "cost" else (0.0001, 0.002))
+
     @model_validator(mode="after")
     def _check(self) -> "PolicySpec":
         for name in ("min_confidence", "min_edge", "base_risk_fraction", "max_risk_fraction"):
-            low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise ConfigError(f"`policy.{name}` is {low} to {high}; it must ascend from 0 or more.")
+            low, high = getattr(self, name) or self.edges
+            if low > high:
+                raise ConfigError(f"`policy.{name}` is {low} to {high}; it must ascend.")
         if self.base_risk_fraction[0] > self.max_risk_fraction[1]:
             raise ConfigError(
                 f"`policy.base_risk_fraction` begins at {self.base_risk_fraction[0]}, and `policy.max_risk_fraction` "

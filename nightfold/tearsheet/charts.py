@@ -1,4 +1,4 @@
-"""Charts of money: equity, drawdown, exposure, returns and trades, each a function from a table to a picture."""
+"""Charts of money over time: equity, drawdown, exposure and windows, each from a table to a picture."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +8,14 @@ import numpy as np
 import polars as pl
 
 from nightfold.tearsheet import number
-from nightfold.tearsheet.axis import day_number, ending_day, linear_axis, log_axis, round_step, time_axis
+from nightfold.tearsheet.axis import day_number, ending_day, linear_axis, log_axis, time_axis
 from nightfold.tearsheet.measures import Values
-from nightfold.tearsheet.plot import Box, Plot, Point, Series, area, bars, dots, level, line, mark
+from nightfold.tearsheet.plot import Box, Plot, Point, Series, area, bars, level, line
 
 Curves = Mapping[str, Values]
 
 _MOST_POINTS = 600
 _MOST_STRETCHES = 200
-_MOST_DOTS = 1500
-_MOST_BINS = 50
 
 
 def growth_curves(daily: Mapping[str, pl.DataFrame]) -> tuple[list[float], dict[str, Values]]:
@@ -37,7 +35,7 @@ def growth_curves(daily: Mapping[str, pl.DataFrame]) -> tuple[list[float], dict[
     return [ends[0] - 1.0, *ends], curves
 
 
-def equity_chart(times: Sequence[float], curves: Curves, *, log: bool = False) -> Plot:
+def equity_chart(times: Sequence[float], curves: Curves, *, log: bool = False, place: str = "wide") -> Plot:
     """Worth of 1 over time; the first curve is drawn on top. ``log`` asks for equal heights of equal ratios."""
     values = np.concatenate(list(curves.values()))
     scale = log_axis if log else linear_axis
@@ -55,16 +53,27 @@ def equity_chart(times: Sequence[float], curves: Curves, *, log: bool = False) -
         hover=series,
         moments=moments,
         size="tall",
+        place=place,
     )
 
 
-def drawdown_chart(times: Sequence[float], curves: Curves) -> Plot:
-    """Distance of each curve from its highest point so far; the first is filled."""
+def drawdown_chart(times: Sequence[float], curves: Curves, stepped: pl.Series | None = None) -> Plot:
+    """Distance of each curve from its highest point so far; the first is filled.
+
+    Parameters
+    ----------
+    times, curves
+        As from `growth_curves`.
+    stepped
+        Moments at which a rule of risk stepped in; each of their days is marked at the foot.
+    """
     falls = {name: curve / np.maximum.accumulate(curve) - 1.0 for name, curve in curves.items()}
     series, moments = _lines(times, falls, number.percent)
     x = time_axis(times[0], times[-1])
     y = linear_axis(min(-0.01, *(float(fall.min()) for fall in falls.values())), 0.0, number.tick_percent, 4)
     first, rest = series[0], series[1:]
+    marked = [] if stepped is None else sorted({math.floor(day_number(when)) + 0.5 for when in stepped})
+    feet = [(day - 0.5, day + 0.5, y.low * 0.95) for day in marked if x.low <= day <= x.high]
     return Plot(
         name="drawdown",
         title="Drawdown from the peak",
@@ -74,10 +83,12 @@ def drawdown_chart(times: Sequence[float], curves: Curves) -> Plot:
         layers=[
             area(x, y, first.points, first.style),
             *(line(x, y, one.points, one.style) for one in reversed(series)),
+            *([bars(x, y, feet, "warn", base=y.low)] if feet else []),
         ],
-        legend=legend([first, *rest]),
+        legend=[*legend([first, *rest]), *([("a rule of risk stepped in", "warn")] if feet else [])],
         hover=series,
         moments=moments,
+        place="wide",
     )
 
 
@@ -111,51 +122,6 @@ def exposure_chart(equity: pl.DataFrame) -> Plot:
     )
 
 
-def histogram(name: str, title: str, values: Sequence[float], noun: str) -> Plot:
-    """How often returns of each size came; losses and gains never share a bar. At least one value."""
-    edges, counts = _bins(values)
-    x = linear_axis(edges[0], edges[-1], number.tick_percent, 6)
-    y = linear_axis(0.0, max(counts), number.tick_count, 4)
-    boxes = [(left, left + (edges[1] - edges[0]), float(n)) for left, n in zip(edges, counts, strict=False) if n]
-    mean = sum(values) / len(values)
-    middle = edges[1] / 2 - edges[0] / 2
-    return Plot(
-        name=name,
-        title=title,
-        description=f"{number.count(len(values))} {noun}, mean {number.percent(mean, 3)}, from "
-        f"{number.percent(min(values), 2)} to {number.percent(max(values), 2)}.",
-        x=x,
-        y=y,
-        layers=[
-            bars(x, y, [box for box in boxes if box[0] + middle < 0], "down"),
-            bars(x, y, [box for box in boxes if box[0] + middle > 0], "up"),
-            mark(x, y, mean, "mean"),
-        ],
-        legend=[(f"mean {number.percent(mean, 3)}", "mean")],
-    )
-
-
-def trade_scatter(trades: pl.DataFrame) -> Plot:
-    """Return of each closed trade by bars held; a long list is thinned evenly. At least one row."""
-    shown = trades.gather_every(math.ceil(trades.height / _MOST_DOTS))
-    points = list(zip(shown["bars"].cast(pl.Float64), shown["return_"], strict=True))
-    returns = shown["return_"].to_list()
-    x = linear_axis(0.0, max(1.0, *(held for held, _ in points)), number.tick_count, 6)
-    y = linear_axis(min(0.0, *returns), max(0.0, *returns), number.tick_percent, 5)
-    return Plot(
-        name="holding",
-        title="Return by bars held",
-        description=f"{number.count(shown.height)} of {number.count(trades.height)} closed trades.",
-        x=x,
-        y=y,
-        layers=[
-            level(x, y, 0.0, "base"),
-            dots(x, y, [point for point in points if point[1] > 0], "up"),
-            dots(x, y, [point for point in points if point[1] <= 0], "down"),
-        ],
-    )
-
-
 def fold_chart(folds: pl.DataFrame) -> Plot:
     """Return of each as-of window: ``as_of``, ``days``, ``fold_return``; at least one row."""
     boxes = [_window(day_number(as_of), days, value) for as_of, days, value in folds.iter_rows()]
@@ -176,6 +142,7 @@ def fold_chart(folds: pl.DataFrame) -> Plot:
         ],
         hover=[words_series("Return", "s1", middles, lambda value: number.percent(value, 2, signed=True))],
         moments=[f"from {number.day(as_of)}" for as_of in folds["as_of"]],
+        place="wide",
     )
 
 
@@ -220,18 +187,6 @@ def _stretch_means(equity: pl.DataFrame) -> pl.DataFrame:
         .group_by("stretch", maintain_order=True)
         .agg(pl.col("close_time").last(), pl.col("gross", "net").mean())
     )
-
-
-def _bins(values: Sequence[float]) -> tuple[list[float], list[int]]:
-    """Equal bins with an edge at 0: a gain or a loss never lies in the bin of the other."""
-    low, high = min(0.0, *values), max(0.0, *values)
-    width = round_step(max((high - low) / min(_MOST_BINS, 14 + math.isqrt(len(values))), 1e-6))
-    first, last = math.floor(low / width), max(math.floor(high / width) + 1, math.floor(low / width) + 1)
-    index = [math.floor(value / width) - first for value in values]
-    counts = [0] * (last - first)
-    for place in index:
-        counts[place] += 1
-    return [i * width for i in range(first, last + 1)], counts
 
 
 def _window(start: float, days: int, value: float) -> Box:

@@ -1,9 +1,13 @@
 """The numbers of a tearsheet as JSON, for programs."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
+from typing import Any
 
-from nightfold.tearsheet.page import STRATEGY, TearsheetInput, deflated_sharpe, verdict_of
+from nightfold.tearsheet.content import TearsheetInput
+from nightfold.tearsheet.page import sections_of
 from nightfold.tearsheet.summary import (
     by_model,
     by_symbol,
@@ -13,6 +17,7 @@ from nightfold.tearsheet.summary import (
     monthly_returns,
     sum_costs,
 )
+from nightfold.tearsheet.verdict import deflated_sharpe, verdict_of
 
 
 def figures_json(report: TearsheetInput) -> str:
@@ -30,9 +35,9 @@ def figures_json(report: TearsheetInput) -> str:
         "n_trials": report.n_trials,
         "deflated_sharpe_ratio": deflated_sharpe(report),
         "gates": [asdict(gate) for gate in report.gates],
-        "measures": {
-            name: measure_returns(frame) for name, frame in {STRATEGY: report.daily, **report.baselines}.items()
-        },
+        "luck": None if report.luck is None else dict(report.luck),
+        "overfitting": report.overfitting,
+        "measures": {name: measure_returns(frame) for name, frame in report.returns.items()},
         "exposure": measure_exposure(report.equity, report.fills),
         "trades": asdict(measure_trades(report.trades)),
         "costs": asdict(sum_costs(report.fills, report.trades)),
@@ -41,5 +46,15 @@ def figures_json(report: TearsheetInput) -> str:
         "by_fold": report.folds.to_dicts(),
         "forecasts": by_model(report.model_metrics).to_dicts(),
         "provenance": dict(report.provenance),
+        "sections": {section.name: section.values for section in sections_of(report)},
     }
-    return json.dumps(figures, indent=1, default=str) + "\n"
+    return json.dumps(_plain(figures), indent=1, default=str, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return the same with null for every number that is none."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,30 +1,34 @@
 """The leaderboard as one HTML file that loads nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from nightfold.tearsheet import number
+from nightfold.tearsheet.layout import Column, tone
 from nightfold.tearsheet.template import environment
 
-Spell = Callable[..., str]
+_VERDICT = "outcome"
+_HASH = 8
+"""Letters of a hash that are enough to tell variants apart by eye."""
 
-_COLUMNS: Mapping[str, tuple[str, Spell | None]] = {
-    "experiment": ("Experiment", None),
-    "variant": ("Variant", None),
-    "outcome": ("Verdict", None),
-    "gates": ("Gates", None),
-    "first_day": ("From", None),
-    "last_day": ("To", None),
-    "trades": ("Trades", number.count),
-    "total_return": ("Return", number.percent),
-    "sharpe_ratio": ("Sharpe", number.ratio),
-    "max_drawdown": ("Drawdown", number.percent),
-    "win_rate": ("Win rate", number.percent),
-    "profit_factor": ("Profit factor", number.ratio),
-    "exposure": ("Exposure", number.percent),
-    "turnover": ("Turnover", number.ratio),
+_COLUMNS: Mapping[str, Column] = {
+    "experiment": Column("Experiment", words=True),
+    "variant": Column("Variant", lambda name: str(name)[:_HASH], words=True),
+    _VERDICT: Column("Verdict", words=True),
+    "gates": Column("Gates"),
+    "first_day": Column("From", number.day),
+    "last_day": Column("To", number.day),
+    "trades": Column("Trades", number.count),
+    "total_return": Column("Return", partial(number.percent, signed=True), toned=True),
+    "sharpe_ratio": Column("Sharpe", number.ratio, toned=True),
+    "max_drawdown": Column("Drawdown", number.percent),
+    "win_rate": Column("Win rate", number.percent),
+    "profit_factor": Column("Profit factor", number.ratio),
+    "exposure": Column("Exposure", number.percent),
+    "turnover": Column("Turnover", number.ratio),
 }
 
 
@@ -32,6 +36,8 @@ _COLUMNS: Mapping[str, tuple[str, Spell | None]] = {
 class _Cell:
     text: str
     value: object
+    style: str
+    is_verdict: bool
 
 
 def render_leaderboard(runs: pl.DataFrame, links: Mapping[str, str], note: str = "") -> str:
@@ -46,14 +52,14 @@ def render_leaderboard(runs: pl.DataFrame, links: Mapping[str, str], note: str =
     note
         What a simulated market has planted in it; empty for a real one.
     """
-    rows = [[_cell(row[name], spell) for name, (_, spell) in _COLUMNS.items()] for row in runs.iter_rows(named=True)]
+    rows = [[_cell(name, row[name]) for name in _COLUMNS] for row in runs.iter_rows(named=True)]
     return (
         environment()
         .get_template("leaderboard.html")
         .render(
             runs=runs,
             variants=runs["variant"].n_unique(),
-            heads=[head for head, _ in _COLUMNS.values()],
+            heads=_COLUMNS.values(),
             rows=rows,
             links={name: links.get(name, "") for name in runs["experiment"].unique()},
             note=note,
@@ -61,7 +67,7 @@ def render_leaderboard(runs: pl.DataFrame, links: Mapping[str, str], note: str =
     )
 
 
-def _cell(value: object, spell: Spell | None) -> _Cell:
-    if spell is None:
-        return _Cell(str(value), str(value))
-    return _Cell(spell(value), value)
+def _cell(name: str, value: object) -> _Cell:
+    column = _COLUMNS[name]
+    style = " ".join(filter(None, ("words" if column.words else "", tone(value) if column.toned else "")))  # type: ignore[arg-type]  # numbers
+    return _Cell(column.spell(value), value, style, name == _VERDICT)

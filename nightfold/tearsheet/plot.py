@@ -1,9 +1,10 @@
 """A chart as inline SVG that stretches to its place, with labels as text beside it and values on hover."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from markupsafe import Markup
 
@@ -30,8 +31,21 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A dot that tells of itself: where it lies, the style class of its group, and what is said of it."""
+
+    x: float
+    y: float
+    style: str
+    words: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
-    """What goes into one chart; ``title`` and ``description`` are read aloud in place of the picture."""
+    """What goes into one chart; ``title`` and ``description`` are read aloud in place of the picture.
+
+    Hovering tells of `hover` what lies nearest across, of `points` the nearest one; `told` is for programs.
+    """
 
     name: str
     title: str
@@ -43,6 +57,17 @@ class Plot:
     hover: Sequence[Series] = ()
     moments: Sequence[str] = ()
     size: str = ""
+    place: str = ""
+    told: Mapping[str, Any] | None = None
+    points: Sequence[Spot] = ()
+
+    @property
+    def values(self) -> Any:
+        """What it was drawn from, as plain data: what is told of it, else its lines with their moments."""
+        if self.told is not None:
+            return dict(self.told)
+        lines = {series.name: [value for _, value in series.points] for series in self.hover}
+        return {"moments": list(self.moments), **lines}
 
     def __html__(self) -> str:
         """Render the figure."""
@@ -52,7 +77,7 @@ class Plot:
             description=self.description,
             size=self.size,
             legend=Markup("").join(_KEY.format(style=style, name=name) for name, style in self.legend),
-            hover=self._hover(),
+            hover=self._hover() + self._points(),
             grid=grid(self.x, self.y),
             layers=Markup("").join(self.layers),
             width=WIDTH,
@@ -75,6 +100,12 @@ class Plot:
             "series": [{"name": s.name, "style": s.style, "words": list(s.words)} for s in self.hover],
         }
         return Markup(' data-hover="{}"').format(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
+
+    def _points(self) -> Markup:
+        if not self.points:
+            return Markup("")
+        told = [[round(self.x.at(one.x), 4), round(self.y.at(one.y), 4), one.style, *one.words] for one in self.points]
+        return Markup(' data-points="{}"').format(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
 
 
 def line(x: Axis, y: Axis, points: Sequence[Point], style: str) -> Markup:

@@ -1,12 +1,13 @@
 """Tables and tiles of the tearsheet, with every number already written out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
 
 from nightfold.tearsheet import number
+from nightfold.tearsheet.layout import Cell, heat, tone
 from nightfold.tearsheet.number import UNKNOWN
 from nightfold.tearsheet.summary import CostTotals, TradeSummary, monthly_returns
 
@@ -14,7 +15,6 @@ Figures = Mapping[str, float | None]
 
 _SIGNED = partial(number.percent, signed=True)
 _FEW_TRADES = 40
-_HEAT = 60
 
 _MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
     "total_return": ("Total return", "over all days", _SIGNED),
@@ -46,24 +46,6 @@ class Tile:
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: its name, what that means, and its cells."""
-
-    name: str
-    meaning: str
-    cells: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value with its colour, `up` or `down` or none, and the strength of that in percent."""
-
-    text: str
-    tone: str = ""
-    heat: int = 0
-
-
 def tiles(
     figures: Figures,
     trades: TradeSummary,
@@ -90,21 +72,19 @@ def tiles(
     tried = f"{number.count(n_trials)} trial{'s' if n_trials > 1 else ''}"
     length = figures["drawdown_length"]
     return [
-        Tile(
-            "Total return", _SIGNED(total), f"{number.amount(capital)} → {number.amount(end, currency)}", _tone(total)
-        ),
-        Tile("Return a year", _SIGNED(figures["cagr"]), f"compound, from {number.days(days)}", _tone(figures["cagr"])),
+        Tile("Total return", _SIGNED(total), f"{number.amount(capital)} → {number.amount(end, currency)}", tone(total)),
+        Tile("Return a year", _SIGNED(figures["cagr"]), f"compound, from {number.days(days)}", tone(figures["cagr"])),
         Tile(
             "Sharpe ratio",
             number.ratio(figures["sharpe_ratio"]),
             f"deflated {number.ratio(deflated_sharpe, 3)}, {tried}",
-            _tone(figures["sharpe_ratio"]),
+            tone(figures["sharpe_ratio"]),
         ),
         Tile(
             "Largest drawdown",
             number.percent(figures["max_drawdown"]),
             f"longest {number.days(None if length is None else int(length))}",
-            _tone(figures["max_drawdown"]),
+            tone(figures["max_drawdown"]),
         ),
         Tile("Profit factor", number.ratio(trades.profit_factor), f"win rate {number.percent(trades.win_rate)}"),
         Tile("Closed trades", number.count(trades.closed), f"{number.ratio(trades.mean_bars, 1)} bars held on average"),
@@ -121,27 +101,28 @@ def tiles(
     ]
 
 
-def measure_rows(measured: Mapping[str, Figures]) -> list[Row]:
+def measure_rows(measured: Mapping[str, Figures]) -> list[list[Cell]]:
     """One row a measure, one cell a series."""
     return [
-        Row(name, meaning, [write(figures[key]) for figures in measured.values()])
+        [Cell(name, meaning), *(Cell(write(figures[key])) for figures in measured.values())]
         for key, (name, meaning, write) in _MEASURES.items()
     ]
 
 
-def trade_rows(trades: TradeSummary, currency: str) -> list[Row]:
+def trade_rows(trades: TradeSummary, currency: str) -> list[list[Cell]]:
     """Measures of closed trades, after costs."""
-    return [
-        Row("Win rate", "share of closed trades with a profit", [number.percent(trades.win_rate)]),
-        Row("Profit factor", "sum of profits over sum of losses", [number.ratio(trades.profit_factor)]),
-        Row("Payoff ratio", "mean win over mean loss", [number.ratio(trades.payoff_ratio)]),
-        Row("Expectancy", "mean profit of a trade", [number.amount(trades.expectancy, currency, signed=True)]),
-        Row("Mean holding", "bars from entry to exit", [number.ratio(trades.mean_bars, 1)]),
-        Row("Open at the end", "marked, not closed", [number.count(trades.open)]),
+    rows = [
+        ("Win rate", "share of closed trades with a profit", number.percent(trades.win_rate)),
+        ("Profit factor", "sum of profits over sum of losses", number.ratio(trades.profit_factor)),
+        ("Payoff ratio", "mean win over mean loss", number.ratio(trades.payoff_ratio)),
+        ("Expectancy", "mean profit of a trade", number.amount(trades.expectancy, currency, signed=True)),
+        ("Mean holding", "bars from entry to exit", number.ratio(trades.mean_bars, 1)),
+        ("Open at the end", "marked, not closed", number.count(trades.open)),
     ]
+    return [[Cell(name, meaning), Cell(value)] for name, meaning, value in rows]
 
 
-def cost_rows(costs: CostTotals, *, gain: float, capital: float, traded: float, currency: str) -> list[Row]:
+def cost_rows(costs: CostTotals, *, gain: float, capital: float, traded: float, currency: str) -> list[list[Cell]]:
     """From the result before costs down to what is left: amount, share of capital, basis points of traded value.
 
     Parameters
@@ -160,20 +141,17 @@ def cost_rows(costs: CostTotals, *, gain: float, capital: float, traded: float, 
         ("After costs", "what the account gained", gain),
     ]
     return [
-        Row(
-            name,
-            meaning,
-            [
-                number.amount(value, currency, signed=True),
-                _SIGNED(value / capital, 2),
-                number.ratio(1e4 * value / traded, 1) if traded else UNKNOWN,
-            ],
-        )
+        [
+            Cell(name, meaning),
+            Cell(number.amount(value, currency, signed=True)),
+            Cell(_SIGNED(value / capital, 2)),
+            Cell(number.ratio(1e4 * value / traded, 1) if traded else UNKNOWN),
+        ]
         for name, meaning, value in steps
     ]
 
 
-def month_rows(daily: pl.DataFrame) -> list[tuple[str, list[Cell], Cell]]:
+def month_rows(daily: pl.DataFrame) -> list[list[Cell]]:
     """One row a year: its name, twelve months, and the whole year; a month without days is empty."""
     months = monthly_returns(daily)
     largest = float(months["monthly_return"].abs().max() or 0.0)  # type: ignore[arg-type]  # Float64 has a float
@@ -182,7 +160,11 @@ def month_rows(daily: pl.DataFrame) -> list[tuple[str, list[Cell], Cell]]:
         total=(1 + pl.col("daily_return")).product() - 1
     )
     return [
-        (str(year), [_heated(known.get((year, month)), largest) for month in range(1, 13)], _heated(total, 0.0))
+        [
+            Cell(str(year)),
+            *(_heated(known.get((year, month)), largest) for month in range(1, 13)),
+            Cell(_SIGNED(total), tone=tone(total), style="total"),
+        ]
         for year, total in years.iter_rows()
     ]
 
@@ -206,10 +188,4 @@ def trade_groups(trades: pl.DataFrame) -> list[tuple[str, list[dict[str, object]
 def _heated(value: float | None, largest: float) -> Cell:
     if value is None:
         return Cell("")
-    return Cell(_SIGNED(value), _tone(value), round(_HEAT * abs(value) / largest) if largest else 0)
-
-
-def _tone(value: float | None) -> str:
-    if not value:
-        return ""
-    return "up" if value > 0 else "down"
+    return Cell(_SIGNED(value), tone=tone(value), heat=heat(value, largest))

@@ -6,8 +6,13 @@ from typing import Literal
 
 import polars as pl
 
+from nightfold.backtest.baseline_random import TRADERS
 from nightfold.tearsheet import number
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.gates import Gate
+from nightfold.tearsheet.measures import deflated_sharpe_ratio, is_ruined
+from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS
+from nightfold.tearsheet.summary import by_model, measure_returns, sum_costs
 
 Outcome = Literal["failed", "unknown", "passed"]
 
@@ -33,6 +38,7 @@ def judge(
     n_trials: int,
     deflated_sharpe: float | None,
     models: pl.DataFrame,
+    chances: Sequence[str] = (),
 ) -> Verdict:
     """Say what the figures say.
 
@@ -50,15 +56,86 @@ def judge(
         Variants looked at, and the probability that the Sharpe ratio is more than the luck of the best of them.
     models
         As from `nightfold.tearsheet.summary.by_model`.
+    chances
+        Further sentences on what luck and choice could explain.
     """
     outcome, headline = _headline(gates, total_return, n_trades)
     reasons = [
         _misses(gates),
         _money(total_return, held_returns, total_cost) if n_trades else "",
-        _luck(n_trials, deflated_sharpe),
+        _luck(n_trials, deflated_sharpe, is_lost=total_return is None),
+        *chances,
         _skill(models),
     ]
     return Verdict(outcome, headline, [reason for reason in reasons if reason])
+
+
+def verdict_of(report: TearsheetInput) -> Verdict:
+    """Judge a report: what its headline says, and why."""
+    held = {name: measure_returns(frame)["total_return"] for name, frame in report.baselines.items()}
+    return judge(
+        report.gates,
+        total_return=measure_returns(report.daily)["total_return"],
+        held_returns=held,
+        n_trades=report.trades.height,
+        total_cost=number.amount(sum_costs(report.fills, report.trades).total, report.currency),
+        n_trials=report.n_trials,
+        deflated_sharpe=deflated_sharpe(report),
+        models=by_model(report.model_metrics),
+        chances=[
+            overfitting_words(report.overfitting, report.daily.height),
+            luck_words(report.luck),
+            *flat_words(report.record.policies),
+        ],
+    )
+
+
+def deflated_sharpe(report: TearsheetInput) -> float | None:
+    """Headline deflated Sharpe ratio: by all variants looked at on these days; None where the account was lost."""
+    days = report.daily["daily_return"]
+    return None if is_ruined(days) else deflated_sharpe_ratio(days, report.n_trials, report.trial_variance)
+
+
+def flat_words(policies: pl.DataFrame | None) -> list[str]:
+    """Say in how many periods the policy traded nothing, of those with a whole window before them.
+
+    Nothing without a policy, or without such a period.
+    """
+    if policies is None or policies.is_empty():
+        return []
+    found = policies.filter("is_complete")["min_confidence"]
+    if found.is_empty():
+        return ["No policy has a whole window of predictions behind it yet, so nothing was traded."]
+    flat = found.null_count()
+    return (
+        [f"Its policy traded nothing in {number.count(flat)} of {number.count(found.len())} periods."] if flat else []
+    )
+
+
+def overfitting_words(probability: float | None, days: int) -> str:
+    """Say how likely the best variant of one half of the days is to fail in the other, or why that is unknown."""
+    if probability is not None:
+        return f"Probability that choosing the best variant is overfitting: {number.chance(probability)}."
+    why = f"{number.days(days)} are fewer than {FEWEST_DAYS}" if days < FEWEST_DAYS else "too few variants stood"
+    return f"The probability of overfitting is unknown: {why}."
+
+
+def luck_words(luck: Mapping[str, float | None] | None) -> str:
+    """Say how many of the random traders the strategy outdid, or why that is unknown.
+
+    Parameters
+    ----------
+    luck
+        As from `nightfold.robustness.luck`; None: nothing is known of them.
+    """
+    place = None if luck is None else luck["percentile"]
+    if place is None:
+        why = "the backtest kept no record of them" if luck is None else "it never traded"
+        return f"How it would stand among random traders is unknown: {why}."
+    return (
+        f"Of {TRADERS} traders who made the same trades at random times, it did better than "
+        f"{number.percent(place, 0)}; luck alone gives half."
+    )
 
 
 def gate_value(gate: Gate, value: float | None) -> str:
@@ -103,13 +180,15 @@ def _money(total_return: float | None, held_returns: Mapping[str, float | None],
     return f"{ending}; over the same days {_list(held)}." if held else f"{ending}."
 
 
-def _luck(n_trials: int, deflated_sharpe: float | None) -> str:
+def _luck(n_trials: int, deflated_sharpe: float | None, *, is_lost: bool) -> str:
+    tried = f"{number.count(n_trials)} trial{'s' if n_trials > 1 else ''}"
     if deflated_sharpe is None:
-        return ""
+        why = "the account was lost" if is_lost else "returns of days do not vary"
+        return f"The deflated Sharpe ratio is unknown: {why}; {tried} on these days."
     if n_trials == 1:
-        return f"Probability that the true Sharpe ratio is above 0, with 1 trial: {number.chance(deflated_sharpe)}."
+        return f"Probability that the true Sharpe ratio is above 0, with {tried}: {number.chance(deflated_sharpe)}."
     return (
-        f"Probability that the Sharpe ratio is more than the luck of the best of {number.count(n_trials)} trials: "
+        f"Probability that the Sharpe ratio is more than the luck of the best of {tried}: "
         f"{number.chance(deflated_sharpe)}."
     )
 
@@ -137,7 +216,8 @@ def _skill_in_values(models: pl.DataFrame) -> str:
 
 def _lower(name: str) -> str:
     """Start a name with a small letter, names of their own apart."""
-    return name if name.split()[0] in {"Sharpe", "Macro"} else name[0].lower() + name[1:]
+    first = name.split()[0]
+    return name if first in {"Sharpe", "Macro"} or first.isupper() else name[0].lower() + name[1:]
 
 
 def _list(words: Sequence[str]) -> str:

@@ -208,6 +208,11 @@ def test_every_setting_changes_the_fingerprint() -> None:
     assert len({experiment(**settings).fingerprint for settings in [{}, *others]}) == len(others) + 1
 
 
+def test_a_policy_sizes_its_positions_itself() -> None:
+    with pytest.raises(ValidationError, match=r"`strategy\.sizing` and `policy` are both given"):
+        experiment(policy={}, strategy={"horizon": 20, "sizing": {"rule": "kelly"}})
+
+
 @pytest.mark.parametrize(
     ("target", "weights"),
     [({"horizons": [20]}, [0.1, 0.8, 0.1]), ({"kind": "return", "task": "quantile", "horizons": [20]}, [0.5, 0.5])],

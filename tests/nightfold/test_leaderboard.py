@@ -59,17 +59,31 @@ def test_the_spread_of_ten_or_more_is_that_of_their_ratios_on_the_shared_days() 
     ratios = [daily_sharpe_ratio(daily(99)["daily_return"])]
     ratios += [daily_sharpe_ratio(each.daily["daily_return"].head(60)) for each in many]
     assert found.n_trials == 13
-    assert found.variance == pytest.approx(np.var(ratios, ddof=1))
+    assert found.variance == pytest.approx(max(np.var(ratios, ddof=1), 1 / 59))
+
+
+def test_what_shares_few_days_or_is_a_copy_does_not_move_the_spread() -> None:
+    many = [run(f"v{seed}", seed, days=80) for seed in range(12)]
+    short = [run(f"s{seed}", seed, days=3, first=FIRST + timedelta(days=50)) for seed in range(3)]
+    assert looks([*many, *short], "a", daily(99)).variance == looks(many, "a", daily(99)).variance
+    assert looks([*many, *short], "a", daily(99)).n_trials == 16
+    copies = [run(f"c{number}", 1) for number in range(12)]
+    assert looks(copies, "a", daily(1)).variance == pytest.approx(1 / 59)
+
+
+def test_what_the_universe_and_the_labels_add_makes_a_variant() -> None:
+    given = Experiment.model_validate({"name": "e", "first_as_of": "2024-01-01", "models": {"class_frequencies": None}})
+    assert len({variant_of(given, {}, market) for market in ({}, {"symbols": ["A"]}, {"labels": {"upper": 3.0}})}) == 3
 
 
 def test_words_and_gates_make_no_variant_and_all_else_does() -> None:
     given = {"name": "e", "first_as_of": "2024-01-01", "models": {"class_frequencies": None}}
-    base = variant_of(Experiment.model_validate(given), {})
+    base = variant_of(Experiment.model_validate(given), {}, {})
     for same in ({"description": "words"}, {"gates": {"min_sharpe": 3}}, {"owner": "team:us"}):
-        assert variant_of(Experiment.model_validate({**given, **same}), {}) == base
+        assert variant_of(Experiment.model_validate({**given, **same}), {}, {}) == base
     for other in ({"capital": 5.0}, {"costs": {"slippage_bps": 9}}, {"seed": 1}, {"name": "f"}):
-        assert variant_of(Experiment.model_validate({**given, **other}), {}) != base
-    assert variant_of(Experiment.model_validate(given), {"cost_scale": 2.0}) != base
+        assert variant_of(Experiment.model_validate({**given, **other}), {}, {}) != base
+    assert variant_of(Experiment.model_validate(given), {"cost_scale": 2.0}, {}) != base
 
 
 def test_the_newest_result_of_each_variant_stands_for_it() -> None:

@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 
 from assets.line import build_line
+from assets.policy import policy_settings
 from nightfold.experiment import Experiment
 from nightfold.interval import duration
 from nightfold.labels.table import LabelSet
+from nightfold.policy.record import PolicyCard
 from nightfold.schema import TIME
 from nightfold.universe import Universe
-from nightfold.window import windows
+from nightfold.window import parse_moment, windows
 from pipeline_defs.nightly import Night
 from resources.lake import Lake
 
@@ -64,8 +66,10 @@ class Stage:
         usual = {"models": {"class_frequencies": None}, "target": {"horizons": [20]}, "strategy": {"horizon": 20}}
         return Experiment.model_validate({**usual, **settings})
 
-    def put(self, key, until, symbols=None, start=None):
-        """Store rows whose last bar closes at ``until``."""
+    def put(self, key, until, symbols=None, start=None, *, logged=True):
+        """Store rows whose last bar closes at ``until``; of predictions also the forecast log."""
+        if logged and key.endswith("/predictions"):
+            self.put(key.replace("predictions", "forecast_log"), until, symbols, start)
         step = duration(next((i for i in self.universe.intervals if key.startswith(f"{i}/")), self.universe.interval))
         for symbol in symbols or self.universe.symbols:
             for window in windows(start or at(2024, 1, 1), until, self.universe.grain):
@@ -77,9 +81,15 @@ class Stage:
             for key in self.line.layers[layer]:
                 self.put(key, until, **choices)
 
-    def put_ensemble(self, folder, name, as_of, universe="pooled", stage="ensemble"):
+    def put_ensemble(self, folder, name, as_of, universe="pooled"):
         (folder / "ensemble.json").write_text("{}")
-        self.lake.write_folder(f"{name}/{stage}", f"universe={universe}/{as_of}", "v1", folder)
+        self.lake.write_folder(f"{name}/ensemble", f"universe={universe}/{as_of}", "v1", folder)
+
+    def put_policy(self, folder, name, as_of, made_by=None):
+        made_by = made_by or policy_settings(self.line.plans[name])
+        card = PolicyCard.flat(parse_moment(as_of, "as_of"), "no trades", made_by, is_complete=True)
+        (folder / "policy.json").write_text(card.model_dump_json())
+        self.lake.write_folder(f"{name}/policy", f"universe=pooled/{as_of}", "v1", folder)
 
     def night(self, *now):
         return Night(self.line, self.universe, self.lake, at(*now))

@@ -29,7 +29,7 @@ GRAPH = {
     "plain/predictions": ("plain", ["features", "labels", "plain/ensemble"], DATA),
     "plain/forecast_log": ("plain", ["bars", "labels", "plain/predictions"], DATA),
     "plain/backtest": ("plain", ["bars", "plain/predictions"], []),
-    "plain/tearsheet": ("plain", ["plain/backtest"], []),
+    "plain/tearsheet": ("plain", ["plain/backtest", "plain/forecast_log"], []),
     "plain/comparison": ("plain", ["plain/backtest", "plain/predictions"], []),
     "slow/splits": ("slow", ["4h/features", "4h/wide"], TRAINED),
     "slow/boosted": ("slow", ["slow/splits"], TRAINED),
@@ -37,7 +37,7 @@ GRAPH = {
     "slow/predictions": ("slow", ["4h/features", "4h/wide", "slow/ensemble"], DATA),
     "slow/forecast_log": ("slow", ["4h/bars", "4h/wide", "slow/predictions"], DATA),
     "slow/backtest": ("slow", ["4h/bars", "slow/predictions"], []),
-    "slow/tearsheet": ("slow", ["slow/backtest"], []),
+    "slow/tearsheet": ("slow", ["slow/backtest", "slow/forecast_log"], []),
     "slow/comparison": ("slow", ["slow/backtest", "slow/predictions"], []),
     "leaderboard": ("operations", ["plain/tearsheet", "slow/tearsheet"], []),
 }

@@ -348,7 +348,9 @@ def test_an_experiment_on_a_second_interval_counts_its_own_bars(stage, scratch):
     ours.put_ensemble(scratch, "e", "2024-01-20")
     times = pl.datetime_range(at(2024, 2, 1), at(2024, 2, 3), "1h", closed="left", eager=True)
     for symbol in SYMBOLS:
-        ours.lake.write("e/predictions", symbol, "2024-02-01", pl.DataFrame({"open_time": times.cast(TIME)}))
+        for stage_name in ("predictions", "forecast_log"):
+            frame = pl.DataFrame({"open_time": times.cast(TIME)})
+            ours.lake.write(f"e/{stage_name}", symbol, "2024-02-01", frame)
     assert predict(ours.night(2024, 2, 3, 0, 10)) == []
     ours.put("1h/features", at(2024, 2, 3, 1))
     ours.put("1h/labels", at(2024, 2, 3, 1))
@@ -394,11 +396,40 @@ def test_policies_are_made_for_models_that_have_none(stage, scratch):
     for name in ("e", "plain"):
         for as_of in ("2024-02-03", "2024-02-04", "2024-02-05"):
             ours.put_ensemble(scratch, name, as_of)
-    assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-03|pooled", "2024-02-05|pooled")]
-    ours.put_ensemble(scratch, "e", "2024-02-03", stage="policy")
+    assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-05|pooled", "2024-02-05|pooled")]
+    ours.put_policy(scratch, "e", "2024-02-03")
     assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-04|pooled", "2024-02-05|pooled")]
-    ours.put_ensemble(scratch, "e", "2024-02-05", stage="policy")
+    ours.put_policy(scratch, "e", "2024-02-05")
+    assert policy(ours.night(2024, 2, 6)) == [Step("e_policy", "2024-02-04|pooled", "2024-02-04|pooled")]
+    ours.put_policy(scratch, "e", "2024-02-04")
     assert policy(ours.night(2024, 2, 6)) == []
+
+
+def test_policies_found_under_other_settings_are_made_again(stage, scratch):
+    ours = stage({"name": "e", "first_as_of": "2024-02-03", "policy": {}})
+    for as_of in ("2024-02-03", "2024-02-04"):
+        ours.put_ensemble(scratch, "e", as_of)
+        ours.put_policy(scratch, "e", as_of)
+    assert policy(ours.night(2024, 2, 5)) == []
+    ours.put_policy(scratch, "e", "2024-02-03", made_by="others")
+    assert policy(ours.night(2024, 2, 5)) == [Step("e_policy", "2024-02-03|pooled", "2024-02-03|pooled")]
+
+
+def test_policies_of_as_ofs_that_the_experiment_no_longer_has_are_left(stage, scratch):
+    ours = stage({"name": "e", "first_as_of": "2024-02-04", "policy": {}})
+    for as_of in ("2024-02-03", "2024-02-04"):
+        ours.put_ensemble(scratch, "e", as_of)
+    assert policy(ours.night(2024, 2, 5)) == [Step("e_policy", "2024-02-04|pooled", "2024-02-04|pooled")]
+
+
+def test_a_forecast_log_that_is_missing_is_made(stage, scratch):
+    ours = stage({"name": "e", "first_as_of": "2024-01-20"})
+    ours.put_data(at(2024, 2, 3))
+    ours.put_ensemble(scratch, "e", "2024-01-20")
+    ours.put("e/predictions", at(2024, 2, 3), logged=False)
+    assert predict(ours.night(2024, 2, 3))[0].first == "2024-01-01|AAAUSDT"
+    ours.put("e/predictions", at(2024, 2, 3))
+    assert predict(ours.night(2024, 2, 3)) == []
 
 
 # ---------------------------------------------------------------------- the order of a night

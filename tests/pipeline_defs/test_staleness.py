@@ -8,7 +8,7 @@ from dagster._core.loader import LoadingContextForTest
 pytestmark = pytest.mark.xdist_group("line")
 
 MODELS = {"class_frequencies", "logistic_regression"}
-BELOW_MODELS = {"ensemble", "predictions", "backtest", "tearsheet", "comparison"}
+BELOW_MODELS = {"ensemble", "predictions", "forecast_log", "backtest", "tearsheet", "comparison"}
 DATA = {"raw_bars", "bars", "features", "labels"}
 
 
@@ -77,7 +77,7 @@ def edit(deployment, name, change):
         pytest.param(
             "experiments/single.yaml",
             lambda file: file.update(max_model_age=20),
-            of({"predictions", "backtest", "tearsheet", "comparison"}, "single"),
+            of({"predictions", "forecast_log", "backtest", "tearsheet", "comparison"}, "single"),
             id="how long a model may predict",
         ),
         pytest.param(

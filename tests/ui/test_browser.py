@@ -160,7 +160,7 @@ def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
     assert page.driver.current_url == f"{page.address}/reports/quick/tearsheet.html"
     assert page.driver.find_element(By.TAG_NAME, "h1").text == "Quick"
     assert "simulated market" in page.text.lower()
-    page.open("/reports/quick/tearsheet.html", height=1690, width=1100)
+    page.open("/reports/quick/tearsheet.html", height=1858, width=1100)
     page.picture("tearsheet")
 
 

@@ -12,6 +12,7 @@ class FixedFraction(Sizing):
     """Always the same fraction of equity."""
 
     rule: Literal["fixed_fraction"] = "fixed_fraction"
+    """Name of the rule."""
     size: PositiveFloat = 0.3
     """Position, as a fraction of equity."""
 
@@ -30,6 +31,7 @@ class VolatilityTarget(Sizing):
     """As much as makes the position as restless as asked."""
 
     rule: Literal["volatility_target"] = "volatility_target"
+    """Name of the rule."""
     volatility: Annotated[float, Field(gt=0, le=5)] = 0.2
     """Standard deviation that the position's returns shall have a year, as a fraction of equity."""
 
@@ -49,6 +51,7 @@ class RiskAtStop(Sizing):
     """As much as loses the same share of equity wherever the stop is."""
 
     rule: Literal["risk_at_stop"] = "risk_at_stop"
+    """Name of the rule."""
     risk: Share = 0.01
     """Share of equity lost where the stop is hit, costs and gaps apart."""
 

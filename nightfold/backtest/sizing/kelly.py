@@ -13,6 +13,7 @@ class Kelly(Sizing):
     """A part of the fraction with the greatest mean log growth; for two outcomes ``p / loss - (1 - p) / gain``."""
 
     rule: Literal["kelly"] = "kelly"
+    """Name of the rule."""
     part: Share = 0.25
     """Part of the full fraction; the full one is right only if probabilities and outcomes are."""
 

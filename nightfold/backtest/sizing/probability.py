@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import PositiveFloat
-from scipy.special import ndtr
 
 from nightfold.backtest.sizing.bet import Bets, Floats, Sizing
 
@@ -13,6 +12,7 @@ class SizeFromProbability(Sizing):
     """A largest size times how far the probability is above chance."""
 
     rule: Literal["size_from_probability"] = "size_from_probability"
+    """Name of the rule."""
     size: PositiveFloat = 1.0
     """Position where the forecast is certain, as a fraction of equity."""
 
@@ -51,6 +51,8 @@ def bet_size(probability: Floats, classes: int) -> Floats:
     >>> bet_size(np.array([0.6, 0.5]), 2).round(4).tolist()
     [0.1617, 0.0]
     """
+    from scipy.special import ndtr  # takes a while, which definitions do not have
+
     with np.errstate(divide="ignore"):  # a certain forecast is infinitely many deviations away
         score = (probability - 1.0 / classes) / np.sqrt(probability * (1.0 - probability))
     return np.asarray(2.0 * ndtr(score) - 1.0)

@@ -42,6 +42,7 @@ def made(size: int, honest: bool, seed: int = 1) -> pl.DataFrame:
             "expected_move": said,
             "confidence": confidence,
             "actual_move": np.where(right, said, -said),
+            "actual_side": np.sign(np.where(right, said, -said)),
         }
     )
 
@@ -57,6 +58,7 @@ def test_each_forecast_stands_beside_what_came_once_that_is_known() -> None:
     log_table("log").validate(found)
     assert found["expected_move"].to_list() == [0.01, -0.02, 0.03]
     assert found["actual_move"].to_list() == [0.02, -0.001, None]
+    assert found["actual_side"].to_list() == [1, 0, None]
     assert found["known_at"].to_list() == times(3, 6, None).to_list()
 
 
@@ -64,7 +66,7 @@ def test_bars_without_a_model_in_force_are_not_logged() -> None:
     key = {"symbol": ["A"], "open_time": times(0)}
     outlooks = pl.DataFrame({**key, "move": [0.01], "confidence": [0.6]})
     said = pl.DataFrame({**key, "as_of": times(None), "version": pl.Series([None], dtype=pl.String)})
-    labels = pl.DataFrame({**key, "log_return_5": [0.02], "label_end_5": times(3)})
+    labels = pl.DataFrame({**key, "label_5": [1], "log_return_5": [0.02], "label_end_5": times(3)})
     assert forecast_log(outlooks, said, labels, experiment()).is_empty()
 
 
@@ -89,7 +91,7 @@ def test_a_coin_that_claims_skill_is_found_out() -> None:
 
 
 def test_only_outcomes_that_are_known_and_moved_count() -> None:
-    log = made(4, honest=True).with_columns(actual_move=pl.Series([0.01, 0.0, None, -0.01]), expected_move=pl.lit(0.01))
+    log = made(4, honest=True).with_columns(actual_side=pl.Series([1, 0, None, -1]), expected_move=pl.lit(0.01))
     found = reliability(log)
     assert (found.rows, found.hit_rate) == (2, 0.5)
     none = reliability(log.head(0))

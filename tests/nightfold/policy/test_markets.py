@@ -5,6 +5,7 @@ forecasts the next; each week a policy is found on eight weeks of such forecasts
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -130,11 +131,13 @@ def traded(seed: int, edge: float, weeks: int, ends: int | None = None) -> tuple
         found = search_policy(
             Market(seen[window], market.bars[window], STRATEGY, COSTS, LIMITS, 1e4), SPEC, seed=begins
         )
-        cards.append(PolicyCard.of(found, market.bars["open_time"][begins]).rows(["AAAUSDT"]))
+        cards.append(PolicyCard.of(found, market.bars["open_time"][begins], "settings").rows(["AAAUSDT"]))
     policies = pl.concat(cards)
     later = slice(LEARN + WINDOW, None)
     columns = {name: pl.col(name) for name in Thresholds.model_fields}
-    wanted = policy_targets(in_force(seen[later], policies), columns, STRATEGY, SPEC, LIMITS.max_position)
+    wanted = policy_targets(
+        in_force(seen[later], policies, timedelta(days=10)), columns, STRATEGY, SPEC, LIMITS.max_position
+    )
     return policies, daily_returns(simulate(market.bars[later], wanted, COSTS, LIMITS))
 
 

@@ -1,5 +1,6 @@
 """Which forecasts pass their thresholds, and how large the position is."""
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import TIME
 
 HOUR = 3_600_000
+DAY = timedelta(days=1)
 
 
 def rows(move: list[float | None], confidence: list[float | None], **more: Any) -> pl.DataFrame:
@@ -102,10 +104,10 @@ def test_a_policy_is_in_force_from_its_as_of_and_flat_periods_let_nothing_pass()
         {"symbol": ["A"] * 2, "as_of": pl.Series([HOUR, 3 * HOUR]).cast(TIME)}
         | {name: [getattr(policy(), name), None] for name in names}
     )
-    held = in_force(found, policies)
+    held = in_force(found, policies, DAY)
     assert held["min_edge"].to_list() == [None, 1.0, 1.0, None, None]
     assert judged(held, PolicySpec())["side"].to_list() == [0, 1, 1, 0, 0]
-    other = in_force(found.with_columns(symbol=pl.lit("B")), policies)
+    other = in_force(found.with_columns(symbol=pl.lit("B")), policies, DAY)
     assert other["min_edge"].null_count() == 5
 
 
@@ -121,9 +123,22 @@ def test_forecasts_that_pass_are_counted_by_symbol() -> None:
     [
         ({"min_confidence": (0.7, 0.4)}, "`policy.min_confidence` is 0.7 to 0.4"),
         ({"base_risk_fraction": (0.2, 0.3)}, "the base must not lie above"),
-        ({"min_edge": (-1.0, 1.0)}, "must ascend from 0"),
+        ({"min_edge": (-1.0, 1.0)}, "greater than or equal to 0"),
     ],
 )
 def test_ranges_that_cannot_be_are_refused(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         PolicySpec(**changed)
+
+
+def test_a_policy_that_was_not_replaced_ends_as_a_model_does() -> None:
+    found = rows([0.01] * 5, [0.9] * 5)
+    policies = pl.DataFrame({"symbol": ["A"], "as_of": pl.Series([0]).cast(TIME)} | policy().model_dump())
+    held = in_force(found, policies, timedelta(hours=2))
+    assert held["min_edge"].to_list() == [1.0, 1.0, 1.0, None, None]
+
+
+def test_ranges_of_edges_follow_their_unit() -> None:
+    assert PolicySpec().edges == (0.0, 2.0)
+    assert PolicySpec(edge_unit="return").edges == (0.0001, 0.002)
+    assert PolicySpec(edge_unit="return", min_edge=(0.001, 0.001)).edges == (0.001, 0.001)

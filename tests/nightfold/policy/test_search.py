@@ -141,15 +141,15 @@ def test_every_trial_goes_into_the_ledger() -> None:
 
 def test_cards_say_what_is_in_force_and_why_not() -> None:
     as_of = datetime(2024, 3, 1, tzinfo=UTC)
-    early = PolicyCard.flat(as_of, "14 of 90 days of predictions lie before it", is_complete=False)
+    early = PolicyCard.flat(as_of, "14 of 90 days of predictions lie before it", "settings", is_complete=False)
     assert early.rows(["A", "B"])["min_edge"].to_list() == [None, None]
     assert not early.is_complete
     assert early.reason == "14 of 90 days of predictions lie before it"
-    card = PolicyCard.of(search_policy(market(2, 0.5), SPEC, 1), as_of)
+    card = PolicyCard.of(search_policy(market(2, 0.5), SPEC, 1), as_of, "settings")
     assert PolicyCard.model_validate_json(card.model_dump_json()) == card
     assert card.thresholds is not None
     assert card.rows(["A"])["min_edge"].to_list() == [card.thresholds.min_edge]
-    flat = PolicyCard.of(search_policy(market(2), SPEC.model_copy(update={"min_trades": 10_000}), 1), as_of)
+    flat = PolicyCard.of(search_policy(market(2), SPEC.model_copy(update={"min_trades": 10_000}), 1), as_of, "settings")
     assert flat.is_complete
     assert flat.rows(["A"])["min_edge"].to_list() == [None]
 

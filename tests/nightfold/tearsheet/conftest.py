@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from nightfold.schema import TIME
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.gates import Gates, evaluate_gates
-from nightfold.tearsheet.page import TearsheetInput
 from nightfold.tearsheet.summary import fold_returns
 
 START = date(2024, 1, 1)

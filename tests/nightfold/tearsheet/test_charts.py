@@ -20,11 +20,10 @@ from nightfold.tearsheet.charts import (
     exposure_chart,
     fold_chart,
     growth_curves,
-    histogram,
-    trade_scatter,
 )
 from nightfold.tearsheet.plot import HEIGHT, WIDTH, Plot, bars, line
 from nightfold.tearsheet.score_charts import direction_charts, loss_charts
+from nightfold.tearsheet.trade_charts import histogram, trade_scatter
 
 UNIT = Axis(0.0, 1.0, [(0.0, "0"), (1.0, "1")])
 

@@ -14,8 +14,9 @@ from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import daily_returns
 from nightfold.errors import SchemaError
 from nightfold.schema import TIME
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.gates import Gate
-from nightfold.tearsheet.page import TearsheetInput, render_tearsheet
+from nightfold.tearsheet.page import render_tearsheet
 
 MakeReport = Callable[..., TearsheetInput]
 VOID = {"meta", "br", "input", "path"}

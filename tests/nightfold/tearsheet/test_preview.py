@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from PIL import Image
 
-from nightfold.tearsheet.page import TearsheetInput
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.preview import SIZE, equity_png
 
 MakeReport = Callable[..., TearsheetInput]

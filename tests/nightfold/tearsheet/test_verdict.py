@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from nightfold.tearsheet.gates import Gate
-from nightfold.tearsheet.verdict import Verdict, gate_value, judge
+from nightfold.tearsheet.verdict import Verdict, flat_words, gate_value, judge, luck_words, overfitting_words
 
 GOOD = Gate("Sharpe ratio", 1.0, 0.5, passed=True)
 BAD = Gate("Sharpe ratio", 0.2, 0.5, passed=False)
@@ -101,3 +101,42 @@ def test_skill_in_direction_needs_two_standard_errors() -> None:
 )
 def test_values_are_written_in_the_unit_of_their_gate(unit: Any, value: float | None, text: str) -> None:
     assert gate_value(Gate("x", value, 0.0, None, unit=unit), value) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "days", "said"),
+    [
+        (0.62, 400, "Probability that choosing the best variant is overfitting: 62 %."),
+        (None, 159, "The probability of overfitting is unknown: 159 days are fewer than 160."),
+        (None, 160, "The probability of overfitting is unknown: too few variants stood."),
+    ],
+)
+def test_overfitting_is_a_number_or_unknown_for_a_reason(probability: float | None, days: int, said: str) -> None:
+    assert plain(overfitting_words(probability, days)) == said
+
+
+def test_the_place_among_random_traders_is_said_in_words() -> None:
+    assert "it did better than 37 %" in plain(luck_words({"percentile": 0.37}))
+    assert luck_words({"percentile": None}).endswith("unknown: it never traded.")
+    assert luck_words(None).endswith("unknown: the backtest kept no record of them.")
+
+
+def test_flat_periods_of_the_policy_are_counted_from_the_first_whole_window_on() -> None:
+    cards = pl.DataFrame({"is_complete": [False, True, True, True], "min_confidence": [None, None, 0.5, None]})
+    assert flat_words(cards) == ["Its policy traded nothing in 2 of 3 periods."]
+    assert flat_words(cards.head(1)) == [
+        "No policy has a whole window of predictions behind it yet, so nothing was traded."
+    ]
+    assert flat_words(cards.drop_nulls()) == flat_words(cards.clear()) == flat_words(None) == []
+
+
+def test_an_unknown_deflated_sharpe_ratio_still_names_the_trials() -> None:
+    assert "is unknown: returns of days do not vary; 4 trials" in " ".join(verdict(GOOD, deflated_sharpe=None).reasons)
+    lost = verdict(BAD, total_return=None, deflated_sharpe=None, n_trials=1)
+    assert "is unknown: the account was lost; 1 trial on these days." in " ".join(lost.reasons)
+
+
+def test_names_made_of_capitals_keep_them() -> None:
+    said = " ".join(verdict(GOOD, held_returns={"RSI 14 reversal": 0.1, "Buy and hold": 0.2}).reasons)
+    assert "RSI 14 reversal" in said
+    assert "buy and hold" in said

@@ -1,0 +1,105 @@
+"""How far to trust the result: luck, choice among variants, other costs and delays, and shocks."""
+
+from functools import partial
+
+import polars as pl
+
+from nightfold.backtest.baseline_random import TRADERS
+from nightfold.tearsheet import number
+from nightfold.tearsheet.content import TearsheetInput
+from nightfold.tearsheet.layout import Cell, Column, Part, Section, Table, frame_table, heat, tone
+from nightfold.tearsheet.verdict import deflated_sharpe
+
+_SIGNED = partial(number.percent, signed=True)
+_SHOCKS = {
+    "shock": Column("Shock"),
+    "moment": Column("Strikes", lambda moment: number.moment(moment) if moment else "throughout"),
+    "trades": Column("Trades", number.count),
+    "total_return": Column("Return", _SIGNED, toned=True),
+    "sharpe_ratio": Column("Sharpe ratio", number.ratio),
+    "max_drawdown": Column("Drawdown", number.percent),
+}
+_OWN_EDGE, _OWN_COSTS = 1.0, 1.0
+
+
+def trust(report: TearsheetInput) -> Section:
+    """Say how much of the result luck, choice and assumptions could explain."""
+    said, parts = list[str](), list[Part]([_luck(report)])
+    if report.sensitivity is None or report.sensitivity.is_empty():
+        said.append("How much depends on costs, delay and threshold is unknown: the backtest kept no record of it.")
+    else:
+        said.append(_profitable(report.sensitivity))
+        parts += surfaces(report.sensitivity)
+    if report.shocks is None:
+        said.append("What shocks would have done is unknown: the backtest kept no record of it.")
+    else:
+        caption = "Decided as without the shock, struck where most was held"
+        parts.append(
+            frame_table("shocks", caption, report.shocks, _SHOCKS, place="wide", empty="No shocks were tried.")
+        )
+    return Section("trust", "How far to trust it", said, parts)
+
+
+def _luck(report: TearsheetInput) -> Table:
+    luck = report.luck or dict.fromkeys(("percentile", "median", "best"))
+    deflated = deflated_sharpe(report)
+    rows = [
+        ("Trials", "variants looked at on these days", number.count(report.n_trials)),
+        ("Deflated Sharpe ratio", "probability that it is more than luck", number.ratio(deflated, 3)),
+        ("Probability of overfitting", "that the best variant fails later", number.percent(report.overfitting)),
+        ("Place among random traders", f"share of {TRADERS} that did worse", number.percent(luck["percentile"])),
+        ("Median of theirs", "total return", _SIGNED(luck["median"])),
+        ("Best of theirs", "total return", _SIGNED(luck["best"])),
+    ]
+    values = {
+        "n_trials": report.n_trials,
+        "trial_variance": report.trial_variance,
+        "deflated_sharpe_ratio": deflated,
+        "overfitting": report.overfitting,
+        "random_traders": dict(luck),
+    }
+    cells = [[Cell(name, meaning), Cell(text)] for name, meaning, text in rows]
+    return Table("luck", "How much luck could explain", (), [("", cells)], values)
+
+
+def _profitable(sensitivity: pl.DataFrame) -> str:
+    gained = sensitivity.filter(pl.col("total_return") > 0).height
+    return (
+        f"Of {sensitivity.height} combinations of costs, delay and least edge {gained} gained; a strategy that lives "
+        "only at one of them lives by chance."
+    )
+
+
+def surfaces(sensitivity: pl.DataFrame) -> list[Table]:
+    """Total return by costs and delay as heat maps, one a least edge; the one that was traded is framed.
+
+    Parameters
+    ----------
+    sensitivity
+        As from `nightfold.robustness.sensitivity`.
+    """
+    largest = float(sensitivity["total_return"].abs().max() or 0.0)  # type: ignore[arg-type]  # Float64 has a float
+    own = sensitivity["latency_bars"].min()
+    return [
+        _surface(float(edge), rows, largest, own)
+        for (edge,), rows in sensitivity.partition_by("edge", as_dict=True, maintain_order=True).items()
+    ]
+
+
+def _surface(edge: float, rows: pl.DataFrame, largest: float, own: object) -> Table:
+    delays = rows["latency_bars"].unique().sort().to_list()
+    found = {(row["cost_scale"], row["latency_bars"]): row for row in rows.iter_rows(named=True)}
+    cells = []
+    for scale in rows["cost_scale"].unique().sort():
+        line = [Cell(f"Costs × {scale:g}")]
+        for delay in delays:
+            row = found[scale, delay]
+            total = row["total_return"]
+            framed = "own" if (edge, scale, delay) == (_OWN_EDGE, _OWN_COSTS, own) else ""
+            note = f"Sharpe {number.ratio(row['sharpe_ratio'])}\n{number.count(row['trades'])} trades"
+            line.append(Cell(_SIGNED(total), note, tone(total), heat(total, largest), framed))
+        cells.append(line)
+    caption = f"Total return where the least edge is {edge:g} times what the experiment asks"
+    heads = [Cell("Filled after"), *(Cell(f"{delay} more bar{'s' if delay != 1 else ''}") for delay in delays)]
+    name = f"sensitivity_edge_{edge:g}"
+    return Table(name, caption, heads, [("", cells)], rows.to_dicts(), style="surface")
