@@ -1,6 +1,7 @@
 """The policy asset on the simulated market: found on predictions before each as-of, in force from then on."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from assets.partitions import AsOfPartition
 from assets.policy import STAGE, _market, _with_filter, stored_cards, stored_policies
@@ -16,6 +18,7 @@ from nightfold.policy.filter import MetaFilter
 from nightfold.tuning.ledger import LEDGER
 from nightfold.window import window_of
 from pipeline_defs.nightly import Night, policy
+from pipeline_defs.runs import RunFailedError
 
 POLICY = {
     "policy": {
@@ -155,3 +158,47 @@ def test_made_again_it_is_the_same_byte_for_byte(made: Any, tmp_path: Path) -> N
 def test_a_policy_layer_without_a_policy_says_how_to_get_one(deploy: Callable[..., Any]) -> None:
     with deploy(experiments={"e": {}}).workshop() as workshop, pytest.raises(ConfigError, match=r"policy: \{\}"):
         workshop.backfill("policy")
+
+
+def test_a_window_is_whole_only_where_every_symbol_was_forecast_from_its_first_bar(made: Any, tmp_path: Path) -> None:
+    theirs = made.copy(tmp_path)
+    plan, lake = plan_of(theirs), theirs.environment().lake
+    for path in (theirs.lake / "e/predictions/symbol=BBBUSDT").glob("*.parquet"):
+        late = pl.col("open_time") >= pl.datetime(2024, 2, 21, time_zone="UTC")
+        frame = pl.read_parquet(path)
+        frame.with_columns(pl.when(late).then(pl.col("as_of"))).write_parquet(path)
+    with theirs.workshop() as workshop:
+        workshop.backfill("policy")
+    cards = [card for _, card in stored_cards(plan, lake)]
+    assert [card.is_complete for card in cards] == [False, False, False]
+    assert [card.reason for card in cards][1:] == [
+        "0 of 7 days of predictions lie before it",
+        "5 of 7 days of predictions lie before it",
+    ]
+
+
+def test_a_first_night_without_any_forecast_before_it_is_flat_and_goes_on(deploy: Callable[..., Any]) -> None:
+    place = deploy(experiments={"e": POLICY})
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research"):
+            workshop.backfill(layer)
+        workshop.backfill("train", "2024-02-26", "2024-02-26")
+        workshop.backfill("predict", "2024-02", "2024-02")
+        workshop.backfill("policy", "2024-02-26", "2024-02-26")
+    ((_, card),) = stored_cards(plan_of(place), place.environment().lake)
+    assert not card.is_complete
+    assert card.reason == "0 of 7 days of predictions lie before it"
+
+
+def test_policies_found_under_other_settings_or_none_at_all_are_no_policies(made: Any, tmp_path: Path) -> None:
+    theirs = made.copy(tmp_path)
+    theirs.write("experiments/e.yaml", {**read_yaml(theirs, "e"), "policy": {**POLICY["policy"], "trials": 7}})
+    with theirs.workshop() as workshop, pytest.raises(RunFailedError, match="found under other settings"):
+        workshop.backfill("evaluate", experiment="e")
+    shutil.rmtree(theirs.lake / "e/policy")
+    with theirs.workshop() as workshop, pytest.raises(RunFailedError, match="there are none"):
+        workshop.backfill("evaluate", experiment="e")
+
+
+def read_yaml(deployment: Any, name: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((deployment.configs / f"experiments/{name}.yaml").read_text()))
