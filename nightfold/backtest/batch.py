@@ -117,8 +117,7 @@ class _Pool:
 
     def work(self) -> None:
         """Take one column after the other, until there are no more."""
-        log = empty_log(0, 0)
-        orders = np.recarray(len(self._tape.time), record.QUEUED)
+        log, start = empty_log(1), empty_state(self._tape, self._costs, self._symbols, self._capital)
         one, days = np.empty(1), len(self._days)
         while True:
             with self._lock:
@@ -126,7 +125,7 @@ class _Pool:
             if number < 0:
                 return
             tape = self._tape._replace(target=self._checked(target, number))
-            state = empty_state(tape, self._costs, self._symbols, self._capital)._replace(orders=orders)
+            state = start._replace(account=start.account.copy(), book=start.book.copy())
             marks = Marks(False, one, one, one, one, np.empty(days), np.empty(days, dtype=np.int64))
             run(tape, self._rules, state, log, marks)
             self._found[number] = state.account[0], self._every_day(marks, int(state.account[0].score_days))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.cost import BPS, Costs
@@ -17,15 +18,19 @@ from nightfold.backtest.result import (
     Rows,
     equity_frame,
     fills_frame,
-    frame,
+    orders_frame,
     payments_frame,
     rejected_frame,
+    table,
     trades_frame,
     triggers_frame,
 )
 from nightfold.backtest.tape import aligned_targets, build_tape, checked_bars, interval_of
 from nightfold.errors import ConfigError
 from nightfold.schema import KEY
+
+PLACES = 3
+"""Orders of a symbol beside those whose latency is not over: one just sent, one due, one arriving."""
 
 
 def simulate(
@@ -102,20 +107,27 @@ def prepare(
 
 
 def run(tape: Tape, rows: Rows, costs: Costs, limits: RiskLimits, capital: float) -> Backtest:
-    """Let the kernel walk over the tape and turn its records into tables."""
-    state = empty_state(tape, costs, rows.names, capital)
-    log, marks = empty_log(len(tape.time), len(rows.names)), empty_marks(len(tape.time))
-    kernel.run(tape, rules_of(costs, limits, tape), state, log, marks)
-    done = state.account[0]
+    """Let the kernel walk over the tape and turn its records into tables.
+
+    Room for records is laid out for a bar in eight; a run that needs more is walked again with as much as it took.
+    """
+    rules, marks, log = rules_of(costs, limits, tape), empty_marks(len(tape.time)), empty_log(len(tape.time) // 8)
+    while True:
+        state = empty_state(tape, costs, rows.names, capital)
+        kernel.run(tape, rules, state, log, marks)
+        done = state.account[0]
+        if all(done[name] <= len(records) for name, records in log._asdict().items()):
+            break
+        log = empty_log(max(int(done[name]) for name in log._fields))
     return Backtest(
         capital=float(capital),
         equity=equity_frame(tape, marks, int(done.points)),
-        fills=fills_frame(log.fills[: done.fills], rows),
-        trades=trades_frame(log.trades[: done.trades], rows),
-        rejected=rejected_frame(log.rejected[: done.rejected], rows),
-        triggers=triggers_frame(log.triggers[: done.triggers], rows),
-        open_orders=open_orders(state, rows),
-        funding=payments_frame(log.payments[: done.payments], rows),
+        fills=table(fills_frame, log.fills[: done.fills], rows),
+        trades=table(trades_frame, log.trades[: done.trades], rows),
+        rejected=table(rejected_frame, log.rejected[: done.rejected], rows),
+        triggers=table(triggers_frame, log.triggers[: done.triggers], rows),
+        open_orders=table(orders_frame, open_orders(state), rows),
+        funding=table(payments_frame, log.payments[: done.payments], rows),
         is_ruined=bool(marks.equity[done.points - 1] <= 0),
     )
 
@@ -183,23 +195,14 @@ def empty_state(tape: Tape, costs: Costs, symbols: Sequence[str], capital: float
     for name, setting in (("tick", "tick_size"), ("step", "quantity_step"), ("minimum_order", "minimum_order")):
         book[name] = by_symbol(costs, setting, symbols)
     book["next"] = tape.first[:-1]
-    return State(account, book, np.recarray(len(tape.time), record.QUEUED))
+    places = costs.latency_bars + costs.latency_ms // tape.interval + PLACES
+    return State(account, book, np.recarray(len(symbols) * places, record.QUEUED))
 
 
-def empty_log(n_rows: int, n_symbols: int) -> Log:
-    """Lay out room for the most that can happen; memory is only touched where something does.
-
-    A row sees at most four fills (an order at the open, an exit there, a late order, an exit), each of which may end a
-    trade, and two kinds of funding; an order meets at most five rejections; and each rule triggers at most once a bar
-    and symbol. Without rows only the last record is kept.
-    """
-    return Log(
-        fills=np.recarray(max(4 * n_rows, 1), record.FILL),
-        trades=np.recarray(max(4 * n_rows + n_symbols, 1), record.TRADE),
-        rejected=np.recarray(max(5 * n_rows, 1), record.REJECTED),
-        triggers=np.recarray(max(6 * n_rows, 1), record.TRIGGER),
-        payments=np.recarray(max(2 * n_rows, 1), record.PAYMENT),
-    )
+def empty_log(length: int) -> Log:
+    """Lay out room for so many records of each kind, one at least; what does not fit replaces the last."""
+    kinds = (record.FILL, record.TRADE, record.REJECTED, record.TRIGGER, record.PAYMENT)
+    return Log(*(np.recarray(max(length, 1), kind) for kind in kinds))
 
 
 def empty_marks(n_rows: int) -> Marks:
@@ -208,7 +211,7 @@ def empty_marks(n_rows: int) -> Marks:
     return Marks(True, equity, cash, gross, net, daily=np.empty(1), day=np.empty(1, dtype=np.int64))
 
 
-def open_orders(state: State, rows: Rows) -> pl.DataFrame:
+def open_orders(state: State) -> npt.NDArray[np.void]:
     """Orders that were not done when the run ended: what is due or stands at its limit, and those under way."""
     waiting: list[int] = []
     for book in state.book:
@@ -217,6 +220,4 @@ def open_orders(state: State, rows: Rows) -> pl.DataFrame:
         while number >= 0:
             waiting.append(number)
             number = int(state.orders[number].after)
-    orders = state.orders[waiting]
-    row = orders["row"]
-    return frame({"symbol": rows.symbols(row), "open_time": rows.opens(row), "wanted": orders["wanted"]})
+    return state.orders[waiting]

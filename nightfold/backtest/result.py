@@ -1,7 +1,8 @@
 """What a simulated account did, as tables, down to each fill."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,19 @@ def frame(columns: Mapping[str, pl.Series | npt.NDArray[Any]]) -> pl.DataFrame:
     )
 
 
+def table(
+    make: Callable[[npt.NDArray[np.void], Rows], pl.DataFrame], records: npt.NDArray[np.void], rows: Rows
+) -> pl.DataFrame:
+    """Make a table of records; there is one empty table of each kind."""
+    return make(records, rows) if len(records) else _empty(make, records.dtype)
+
+
+@cache
+def _empty(make: Callable[[npt.NDArray[np.void], Rows], pl.DataFrame], kind: np.dtype[np.void]) -> pl.DataFrame:
+    nowhere = np.zeros(0, dtype=np.int64)
+    return make(np.zeros(0, kind), Rows((), nowhere, nowhere, 0))
+
+
 def equity_frame(tape: Tape, marks: Marks, points: int) -> pl.DataFrame:
     """Account value at each close."""
     times = tape.time if len(tape.first) == 2 else np.unique(tape.time)
@@ -160,15 +174,18 @@ def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
     """Every trade, by entry."""
     entry, leave = trades["entry_row"], trades["exit_row"]
     is_open = trades["is_open"].astype(np.bool_)
+    is_whole = trades["exited"] == 0
     made = frame(
         {
             "symbol": rows.symbols(entry),
             "side": trades["side"].astype(np.int8),
             "entry_time": rows.opens(entry),
-            "exit_time": rows.times(leave, trades["at_open"]),
+            "exit_time": rows.times(leave, trades["at_open"]).set(pl.Series(is_open), None),
             "quantity": trades["quantity"],
             "entry_price": trades["entry_value"] / trades["quantity"],
-            "exit_price": trades["exit_value"] / np.where(trades["exited"] > 0, trades["exited"], np.nan),
+            "exit_price": pl.Series(trades["exit_value"] / (trades["exited"] + is_whole)).set(
+                pl.Series(is_whole), None
+            ),
             "fees": trades["fees"],
             "funding": trades["funding"],
             "profit": trades["profit"],
@@ -178,8 +195,6 @@ def trades_frame(trades: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
             "exit_reason": named(trades["reason"], REASONS),
         }
     )
-    if is_open.any():
-        made = made.with_columns(pl.when(~pl.col("is_open")).then("exit_time"), pl.col("exit_price").fill_nan(None))
     return made.sort("entry_time", "symbol", maintain_order=True) if len(rows.names) > 1 else made
 
 
@@ -209,6 +224,12 @@ def triggers_frame(triggers: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
             "limit": triggers["limit"],
         }
     )
+
+
+def orders_frame(orders: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:
+    """Orders that were not done when the run ended."""
+    where = orders["row"]
+    return frame({"symbol": rows.symbols(where), "open_time": rows.opens(where), "wanted": orders["wanted"]})
 
 
 def payments_frame(payments: npt.NDArray[np.void], rows: Rows) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
     absent = [name for name in NEEDED if name not in bars.columns]
     if absent:
         raise SchemaError(f"`bars` lack the columns {', '.join(absent)}; they need {', '.join(NEEDED)}.")
-    bars = bars.with_columns(pl.col("symbol").cast(pl.String), pl.col("open_time").cast(TIME)).sort(KEY)
+    bars = in_order(bars.with_columns(pl.col("symbol").cast(pl.String), pl.col("open_time").cast(TIME)))
     price, open_close = pl.col(PRICES), pl.col("open", "close")
     good = price.is_finite() & (price > 0) & price.is_not_null()
     inside = open_close.is_between(pl.col("low"), pl.col("high"))
@@ -44,6 +44,13 @@ def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
         found = "; ".join(faults) or "there are none"
         raise SchemaError(f"`bars` cannot be traded on: {found}. Pass bars as the lake has them.")
     return bars
+
+
+def in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by symbol and time; a frame of one symbol that is in order already, as most are, stays what it is."""
+    symbol, time = frame.select(KEY)
+    is_whole = len(symbol) > 0 and symbol.null_count() == time.null_count() == 0
+    return frame if is_whole and (symbol == symbol[0]).all() and time.is_sorted() else frame.sort(KEY)
 
 
 def is_repeated() -> pl.Expr:
@@ -77,11 +84,16 @@ def aligned_targets(bars: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
     absent = [name for name in (*KEY, "target") if name not in targets.columns]
     if absent:
         raise SchemaError(f"`targets` lack the columns {', '.join(absent)}; they have {', '.join(targets.columns)}.")
-    targets = targets.select(
-        pl.col("symbol").cast(pl.String),
-        pl.col("open_time").cast(TIME),
-        *(pl.col(name) if name in targets.columns else pl.lit(None).alias(name) for name in ("target", *ORDER_PRICES)),
-    ).sort(KEY)
+    targets = in_order(
+        targets.select(
+            pl.col("symbol").cast(pl.String),
+            pl.col("open_time").cast(TIME),
+            *(
+                pl.col(name) if name in targets.columns else pl.lit(None).alias(name)
+                for name in ("target", *ORDER_PRICES)
+            ),
+        )
+    )
     targets = targets.with_columns(pl.col("target", *ORDER_PRICES).cast(pl.Float64).fill_null(math.nan))
     same = targets.select(KEY).equals(bars.select(KEY))
     known = targets.height if same else targets.join(bars.select(KEY), on=KEY, how="semi").height

@@ -1,7 +1,9 @@
 """What the account is worth at each close, written down bar by bar or, where only the score is wanted, summed up."""
 
+import numpy as np
+
 from nightfold.backtest.kernel.compiled import inlined
-from nightfold.backtest.kernel.record import DAY_MS, Marks, State, Tape
+from nightfold.backtest.kernel.record import DAY_MS, NEVER, Marks, State, Tape
 
 
 @inlined
@@ -32,11 +34,12 @@ def mark_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int) 
     """Mark a stretch of bars of the only symbol in which nothing happens."""
     account, quantity = state.account[0], state.book[0].quantity
     if marks.full:
-        for row in range(start, stop):
-            point = account.points + row - start
+        point = np.uintp(account.points)
+        for row in range(np.uintp(start), np.uintp(stop)):
             net = quantity * tape.mark[row]
             marks.cash[point], marks.net[point], marks.gross[point] = account.cash, net, abs(net)
             marks.equity[point] = account.cash + net
+            point += np.uintp(1)
     else:
         score_stretch(tape, state, marks, start, stop)
     account.points += stop - start
@@ -49,19 +52,40 @@ def score_stretch(tape: Tape, state: State, marks: Marks, start: int, stop: int)
     """Do what `score_bar` does, for a stretch of bars of the only symbol."""
     account, quantity = state.account[0], state.book[0].quantity
     cash, equity, top, trough, day_end = account.cash, account.worth, account.top, account.trough, account.score_day
-    for row in range(start, stop):
-        if tape.time[row] + tape.interval > day_end:
+    while start < stop:
+        if tape.time[start] + tape.interval > day_end:
             if account.score_days > 0:
                 marks.daily[account.score_days - 1] = equity
-            day_end = begin_day(state, marks, tape.time[row] + tape.interval)
-        equity = cash + quantity * tape.mark[row]
-        if equity > top:
-            account.drawdown = min(account.drawdown, trough / top - 1)
-            top = trough = equity
-        elif equity < trough:
-            trough = equity
+            day_end = begin_day(state, marks, tape.time[start] + tape.interval)
+        end = rows_before(tape, start, stop, day_end - tape.interval)
+        for row in range(np.uintp(start), np.uintp(end if quantity != 0 else start + 1)):
+            equity = cash + quantity * tape.mark[row]
+            if equity > top:
+                account.drawdown = min(account.drawdown, trough / top - 1)
+                top = trough = equity
+            elif equity < trough:
+                trough = equity
+        start = end
     account.top, account.trough = top, trough
     marks.daily[account.score_days - 1] = equity
+
+
+@inlined
+def rows_before(tape: Tape, start: int, end: int, until: int) -> int:
+    """First row whose open time is later than a moment, or the end; that is asked first, then what is nearby."""
+    if until == NEVER or start == end or tape.time[end - 1] <= until:
+        return end
+    low, high, reach = start, start, 1
+    while high < end and tape.time[high] <= until:
+        low, high, reach = high + 1, high + reach, 2 * reach
+    high = min(high, end)
+    while low < high:
+        middle = (low + high) // 2
+        if tape.time[middle] <= until:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @inlined

@@ -32,8 +32,9 @@ TICK_SLACK = 1e-6
 def send(state: State, symbol: int, wanted: float, limit: float, keeps: bool) -> None:
     """Put an order decided at the symbol's bar on its way, behind those before."""
     book = state.book[symbol]
-    number = state.account[0].orders
-    state.account[0].orders += 1
+    places = len(state.orders) // len(state.book)
+    number = symbol * places + book.sent % places
+    book.sent += 1
     order = state.orders[number]
     order.row, order.wanted, order.limit, order.keeps = book.row, wanted, limit, keeps
     order.stop, order.take_profit = book.stop_here, book.take_profit_here
@@ -96,15 +97,13 @@ def trade_due(rules: np.record, state: State, log: Log, moment: int) -> None:
             take_due(rules, state, symbol, moment)
         if book.due >= 0 and book.fillable:
             book.change = due_change(rules, state, log, symbol, moment)
-    for symbol in range(len(state.book)):
-        if state.book[symbol].change < 0:
-            trade(rules, state, log, symbol, state.book[symbol].change, moment)
-    share = affordable_share(rules, state) if rules.is_spot else 1.0
-    for symbol in range(len(state.book)):
-        if state.book[symbol].change > 0:
-            cut_to_cash(state, log, symbol, share, moment)
-        if state.book[symbol].change > 0:
-            trade(rules, state, log, symbol, state.book[symbol].change, moment)
+    for side in (-1.0, 1.0):
+        share = affordable_share(rules, state) if rules.is_spot and side > 0 else 1.0
+        for symbol in range(len(state.book)):
+            if 1 - share > DUST and state.book[symbol].change > 0:
+                cut_to_cash(state, log, symbol, share, moment)
+            if side * state.book[symbol].change > 0:
+                trade(rules, state, log, symbol, state.book[symbol].change, moment)
 
 
 @inlined
@@ -118,7 +117,7 @@ def due_change(rules: np.record, state: State, log: Log, symbol: int, moment: in
         book.due = -1
         return 0.0
     market = market_price(rules, order, book, change, moment)
-    if fresh:
+    if fresh and (book.step > 0 or book.minimum_order > 0):
         price = market if np.isnan(order.limit) else order.limit
         if not is_admitted(state, log, symbol, change, price, moment):
             book.due = -1
@@ -186,7 +185,7 @@ def is_admitted(state: State, log: Log, symbol: int, change: float, price: float
     book = state.book[symbol]
     order = state.orders[book.due]
     step, minimum = book.step, book.minimum_order
-    if order.wanted == 0 or (step == 0 and minimum == 0):
+    if order.wanted == 0:
         return True
     size = cut(abs(change), step)
     if size == 0 and book.quantity != 0:
@@ -202,8 +201,6 @@ def is_admitted(state: State, log: Log, symbol: int, change: float, price: float
 @compiled
 def cut_to_cash(state: State, log: Log, symbol: int, share: float, moment: int) -> None:
     """Cut a buy to its share of the cash; the rest is dropped."""
-    if 1 - share <= DUST:
-        return
     book = state.book[symbol]
     order = state.orders[book.due]
     bought = cut(book.change * share, book.step) if share > DUST else 0.0
@@ -247,7 +244,7 @@ def cost_of_buys(rules: np.record, state: State, share: float) -> float:
     return total
 
 
-@compiled
+@inlined
 def trade(rules: np.record, state: State, log: Log, symbol: int, quantity: float, moment: int) -> None:
     """Fill a due order, or a part of it, and install the brackets of the row that decided it."""
     book = state.book[symbol]

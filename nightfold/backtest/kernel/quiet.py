@@ -3,7 +3,7 @@
 import numpy as np
 
 from nightfold.backtest.kernel.compiled import inlined
-from nightfold.backtest.kernel.mark import mark_stretch
+from nightfold.backtest.kernel.mark import mark_stretch, rows_before
 from nightfold.backtest.kernel.record import DAY_MS, NEVER, Marks, State, Tape
 
 SLACK = 1e-9
@@ -16,11 +16,14 @@ def skip_quiet_bars(tape: Tape, rules: np.record, state: State, marks: Marks) ->
     book = state.book[0]
     if is_never_quiet(rules, state):
         return
+    start = book.next
+    end = rows_before(tape, start, int(tape.first[1]), quiet_until(tape, rules, state))
+    if end == start:
+        return
     low, high = prices_that_matter(state, 0)
     if book.quantity != 0:
         low, high = equity_that_matters(rules, state, low, high)
-    start = book.next
-    stop = next_event(tape, book, start, rows_before(tape, start, quiet_until(tape, rules, state)), low, high)
+    stop = next_event(tape, book, start, end, low, high)
     if stop > start:
         mark_stretch(tape, state, marks, start, stop)
         book.next = stop
@@ -96,36 +99,20 @@ def quiet_until(tape: Tape, rules: np.record, state: State) -> int:
 
 
 @inlined
-def rows_before(tape: Tape, start: int, until: int) -> int:
-    """First row whose open time is later than a moment, or the end; it is looked for nearby first."""
-    low, end = start, int(tape.first[1])
-    if until == NEVER:
-        return end
-    high, reach = start, 1
-    while high < end and tape.time[high] <= until:
-        low, high, reach = high + 1, high + reach, 2 * reach
-    high = min(high, end)
-    while low < high:
-        middle = (low + high) // 2
-        if tape.time[middle] <= until:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@inlined
 def next_event(tape: Tape, book: np.record, start: int, end: int, low: float, high: float) -> int:
-    """First row that decides on another target, reaches one of the prices, or has funding for a position."""
+    """First row that decides on another target, reaches one of the prices, or has funding for a position.
+
+    Rows without a sign spare numba the question whether they count from the end.
+    """
     target, held = book.target, book.quantity != 0
     if low == -np.inf and high == np.inf and not held:
-        for row in range(start, end):
+        for row in range(np.uintp(start), np.uintp(end)):
             if tape.target[row] != target and not np.isnan(tape.target[row]):
-                return row
+                return int(np.int64(row))
         return end
-    for row in range(start, end):
+    for row in range(np.uintp(start), np.uintp(end)):
         if tape.target[row] != target and not np.isnan(tape.target[row]):
-            return row
+            return int(np.int64(row))
         if tape.low[row] <= low or tape.high[row] >= high or (held and tape.has_funding[row]):
-            return row
+            return int(np.int64(row))
     return end

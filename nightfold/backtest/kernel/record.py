@@ -42,7 +42,7 @@ RULES = _record(
 
 ACCOUNT = _record(
     "cash worth before peak day_start top trough drawdown",
-    "cooldown day day_over points score_day score_days orders fills trades rejected triggers payments",
+    "cooldown day day_over points score_day score_days fills trades rejected triggers payments",
 )
 """Cash; what breakers remember; how many records there are; and the score so far."""
 
@@ -51,7 +51,7 @@ BOOK = _record(
     "volatility tick step minimum_order "
     "quantity mark stop take_profit target aim used entered entry_value exited exit_value fees funding "
     "change reference base added",
-    "time fillable next row head tail due fresh late changed stop_only leaving entry_row side liquidity",
+    "time fillable next row sent head tail due fresh late changed stop_only leaving entry_row side liquidity",
 )
 """A symbol: its bar, with what is decided there; its market's steps; its position and orders; and scratch space."""
 
@@ -94,7 +94,10 @@ class Tape(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is known on the way: one account, a book a symbol, and the orders in the order they were sent."""
+    """What is known on the way: one account, a book a symbol, and the orders not yet done.
+
+    Each symbol has an equal part of ``orders``, whose places are taken in turn: few are under way at the same time.
+    """
 
     account: np.recarray
     book: np.recarray

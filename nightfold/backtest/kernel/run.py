@@ -34,8 +34,21 @@ from nightfold.backtest.kernel.watch import has_breakers, watch
 
 @compiled
 def run(tape: Tape, numbers: np.recarray, state: State, log: Log, marks: Marks) -> None:
-    """Walk through all bars; fills ``state``, ``log`` and ``marks``. Ends early where equity is used up."""
-    rules = numbers[0]
+    """Walk through all bars; fills ``state``, ``log`` and ``marks``. Ends early where equity is used up.
+
+    For one symbol the same walk is compiled a second time, with a tuple of one book, so that no loop over symbols is
+    left in it.
+    """
+    if len(state.book) == 1:
+        alone = State(state.account, (state.book[0],), state.orders)  # type: ignore[arg-type]  # numba knows its length
+        walk(tape, numbers[0], alone, log, marks)
+    else:
+        walk(tape, numbers[0], state, log, marks)
+
+
+@compiled
+def walk(tape: Tape, rules: np.record, state: State, log: Log, marks: Marks) -> None:
+    """Go from event to event, and decide at the closes."""
     equity, is_watched, is_alone = state.account[0].cash, has_breakers(rules), len(state.book) == 1
     while equity > 0:
         if is_alone:

@@ -37,6 +37,12 @@ def test_bars_are_sorted_by_symbol_and_time(candles: Make) -> None:
     assert checked_bars(bars.reverse()).equals(bars.sort("symbol", "open_time"))
 
 
+def test_bars_of_one_symbol_are_sorted_too(candles: Make) -> None:
+    bars = candles([STILL, None, STILL, STILL])
+    assert checked_bars(bars).equals(bars)
+    assert checked_bars(bars.reverse()).equals(bars)
+
+
 def test_the_interval_is_the_shortest_step(candles: Make) -> None:
     assert interval_of(candles([STILL, None, None, STILL, STILL])) == 300_000
     with pytest.raises(SchemaError, match="two are needed"):
