@@ -12,7 +12,13 @@ from benchmarks.row import Row
 PAGE = PROJECT / "docs" / "benchmarks.md"
 
 BENCHMARKS: Mapping[str, tuple[Callable[[Market], Row | list[Row]], ...]] = {
-    "features": (features.million_bars, features.seed_scale, features.one_bar, features.live_bars),
+    "features": (
+        features.million_bars,
+        features.million_bars_on_two_threads,
+        features.seed_scale,
+        features.one_bar,
+        features.live_bars,
+    ),
     "labels": (
         labels.four_horizons,
         labels.one_horizon,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.market import Market
-from benchmarks.measure import Seconds, measure, run, seconds_of
+from benchmarks.measure import Seconds, least_wall, measure, run, seconds_of
 from benchmarks.peer import beside
 from benchmarks.row import Beside, Row
 from nightfold.features.catalog import FEATURES
@@ -28,6 +28,14 @@ def million_bars(market: Market) -> Row:
         beside=(floor, *beside("pandas_talib_features", bars)),
         memory=_memory(),
     )
+
+
+def million_bars_on_two_threads(market: Market) -> Row:
+    """All features of a million bars where two processors share the work: what one waits for is on the clock."""
+    bars = market.million
+    work = partial(compute_features, bars, interval="5m", threads=2)
+    seconds = measure(work, runs=3)
+    return Row(f"the same on two threads, {bars.height:,} bars", seconds, wall=least_wall(work))
 
 
 def seed_scale(market: Market) -> Row:
