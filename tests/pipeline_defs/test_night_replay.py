@@ -89,7 +89,8 @@ def test_the_night_after_writes_new_bars_and_the_labels_that_were_open(replayed)
     assert windows_written(written[2], "raw_bars") == {"2024-02-01"}
     assert windows_written(written[2], "bars") == {"2024-02-01"}
     assert windows_written(written[2], "labels") == {"2024-01-01", "2024-02-01"}
-    assert windows_written(written[2], "daily/predictions") == {"2024-02-01"}
+    assert windows_written(written[2], "daily/predictions") == {"2024-01-01", "2024-02-01"}  # for the forecast log
+    assert windows_written(written[2], "daily/forecast_log") == {"2024-01-01", "2024-02-01"}
     assert as_ofs_written(written[2], "daily/ensemble") == {"2024-02-02"}
     assert as_ofs_written(written[2], "weekly/ensemble") == set()
 

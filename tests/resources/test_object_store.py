@@ -72,8 +72,9 @@ def test_the_line_makes_the_same_bytes_in_a_bucket_as_in_a_folder(
     remote = content(make_line(environment("two", f"{bucket}/lake"), instance))
     kinds = {"/".join(part for part in path.split("/")[1:3] if "=" not in part) for path in local}
     assert kinds == {
-        *("lake.json", "raw_bars", "bars", "features", "labels"),
+        *("lake.json", "raw_bars", "bars", "features", "labels", "runs"),
         *(f"small/{stage}" for stage in ("splits", "logistic_regression", "ensemble", "predictions", "backtest")),
+        "small/forecast_log",
     }
     assert sorted(remote) == sorted(local)
     assert remote == local
