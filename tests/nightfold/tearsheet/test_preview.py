@@ -30,13 +30,13 @@ def test_a_rising_account_is_drawn_rising(make_report: MakeReport) -> None:
     image = picture(rising).convert("RGB")
     heights = []
     for across in (80, 160, 240, 320, 400):
-        column = [image.getpixel((across, down)) for down in range(45, 165)]
+        column = [image.getpixel((across, down)) for down in range(30, 186)]
         heights.append(min(i for i, (r, g, b) in enumerate(column) if b > r + 60))  # type: ignore[misc]  # RGB
     assert all(later < earlier for earlier, later in pairwise(heights))
 
 
 def test_a_simulated_market_is_written_on_it(make_report: MakeReport) -> None:
-    corner = (300, 8, 420, 36)
+    corner = (300, 4, 424, 28)
     report = make_report()
     plain, marked = (picture(report, is_simulated=made_up).convert("L").crop(corner) for made_up in (False, True))
     assert plain.getextrema() == (255, 255)
@@ -45,3 +45,17 @@ def test_a_simulated_market_is_written_on_it(make_report: MakeReport) -> None:
 
 def test_one_flat_day_is_drawn(make_report: MakeReport) -> None:
     assert picture(make_report(days=1, n_trades=0)).size == SIZE
+
+
+def test_a_legend_of_many_curves_neither_overlaps_the_mark_nor_leaves_the_picture(make_report: MakeReport) -> None:
+    report = make_report()
+    names = ["Strategy", "Buy and hold", "Buy and hold, same exposure", "RSI 14 reversal", "Moving averages 50/200"]
+    daily = dict.fromkeys(names, report.daily)
+    plain, marked = (
+        Image.open(io.BytesIO(equity_png(daily, is_simulated=made_up))).convert("L") for made_up in (False, True)
+    )
+    columns = [min(marked.getpixel((across, down)) for down in range(6, 26)) for across in range(SIZE[0])]  # type: ignore[type-var]  # one band
+    gap = max(j - i for i, j in pairwise(x for x in range(200, SIZE[0]) if columns[x] < 200))  # type: ignore[operator]
+    assert gap > 12, "the mark stands apart from the first line of the legend"
+    for image in (plain, marked):
+        assert image.crop((SIZE[0] - 8, 0, SIZE[0], 80)).getextrema() == (255, 255)
