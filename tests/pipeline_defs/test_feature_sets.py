@@ -124,10 +124,10 @@ def test_the_line_ends_in_a_tearsheet_of_predictions_that_rest_on_all_sets(made)
     assert rows(made, "wide/predictions").drop_nulls("as_of").height == 3 * 18 * 24
 
 
-@pytest.mark.parametrize("chosen", OPTIONAL)
-def test_months_stored_one_by_one_are_what_the_whole_range_gives(made, chosen):
+@pytest.mark.parametrize(("key", "chosen"), [("features", "default"), *zip(OPTIONAL, OPTIONAL, strict=True)])
+def test_months_stored_one_by_one_are_what_the_whole_range_gives(made, key, chosen):
     whole = compute_features(rows(made, "bars"), SETS[chosen], interval="1h", leader="AAAUSDT")
-    stored = rows(made, chosen)
+    stored = rows(made, key)
     assert stored.columns == whole.columns
     assert stored.select("symbol", "open_time").equals(whole.select("symbol", "open_time"))
     for name, feature in SETS[chosen].items():

@@ -1,6 +1,6 @@
 """Bad bars: a clear error, or null by rule; never an infinity, never a silent zero."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nightfold.errors import SchemaError
-from nightfold.features.catalog import FEATURES, SETS
+from nightfold.features.catalog import CATALOG, FEATURES, SETS
 from nightfold.features.compute import compute_features
 from nightfold.features.feature import Feature
+from nightfold.schema import FLOW
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 PRICES = ("open", "high", "low", "close")
@@ -23,7 +24,7 @@ HIT, DAY = 900, 288
 
 @st.composite
 def markets(draw: st.DrawFn, symbol: str = "A") -> pl.DataFrame:
-    """A market of coarse ticks with still and idle stretches, holes and million-fold spikes, in any length."""
+    """A market of coarse ticks with still and idle stretches, holes, gaps in its flow and million-fold spikes."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     count = draw(st.integers(1, 700))
     step = random.integers(-3, 4, count) * (random.random(count) < draw(st.sampled_from([0.0, 0.02, 0.9])))
@@ -33,7 +34,10 @@ def markets(draw: st.DrawFn, symbol: str = "A") -> pl.DataFrame:
     opened = np.append(close[:1], close[:-1])
     traded = random.random(count) < draw(st.sampled_from([0.0, 0.1, 1.0]))
     holes = np.cumsum(1 + 40 * (random.random(count) < draw(st.sampled_from([0, 0, 0.01]))))
-    return pl.DataFrame(
+    volume = np.where(traded, random.lognormal(3, 2, count), 0.0)
+    bought = draw(st.sampled_from([0.0, 0.5, 1.0])) + random.uniform(-0.5, 0.5, count)
+    told = pl.Series(random.random(count) < draw(st.sampled_from([0.0, 0.99, 1.0])))
+    bars = pl.DataFrame(
         {
             "symbol": [symbol] * count,
             "open_time": pl.Series([START + timedelta(minutes=5) * int(hole) for hole in holes]).cast(
@@ -43,13 +47,17 @@ def markets(draw: st.DrawFn, symbol: str = "A") -> pl.DataFrame:
             "high": np.maximum(opened, close) * reach[0] * spike,
             "low": np.minimum(opened, close) / reach[1] * spike,
             "close": close * spike,
-            "volume": np.where(traded, random.lognormal(3, 2, count), 0.0),
+            "volume": volume,
+            "quote_volume": volume * close * spike,
+            "trades": np.where(traded, 1.0 + random.poisson(5, count), 0.0),
+            "taker_buy_base": volume * np.clip(bought, 0, 1),
         }
     )
+    return bars.with_columns(pl.when(told).then(pl.col(name)) for name in FLOW if name in bars.columns)
 
 
-def numbers(frame: pl.DataFrame) -> NDArray[np.float64]:
-    return frame.select(list(FEATURES)).to_numpy().astype(np.float64)
+def numbers(frame: pl.DataFrame, names: Iterable[str] = FEATURES) -> NDArray[np.float64]:
+    return frame.select(list(names)).to_numpy().astype(np.float64)
 
 
 def agree(left: NDArray[np.float64], right: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -59,19 +67,24 @@ def agree(left: NDArray[np.float64], right: NDArray[np.float64], deviation: NDAr
 
 @given(markets(), markets("B"), st.integers(0, 10**6))
 def test_any_market_has_finite_features_that_keep_their_rules(one: pl.DataFrame, other: pl.DataFrame, cut: int) -> None:
+    def computed(bars: pl.DataFrame) -> pl.DataFrame:
+        return compute_features(bars, CATALOG, interval="5m", leader="A")
+
     bars = pl.concat([one, other])
-    found = compute_features(bars, interval="5m")
+    found = computed(bars)
     assert found.select(~pl.any_horizontal((~pl.selectors.float().is_finite()).any())).item()
     stretch = (pl.col("open_time").diff().over("symbol") != timedelta(minutes=5)).fill_null(value=True).cum_sum()
     history = bars.select(ROW.over(stretch)).to_series()
-    for name, feature in FEATURES.items():
+    for name, feature in CATALOG.items():
         assert found.filter(history < feature.lookback)[name].null_count() == (history < feature.lookback).sum(), name
     shuffled = bars.sample(fraction=1, shuffle=True, seed=cut)
-    assert compute_features(shuffled, interval="5m").sort("symbol", "open_time").equals(found)
-    kept = cut % one.height + 1
-    past, whole = numbers(compute_features(one[:kept], interval="5m")), numbers(found)[:kept]
-    same = agree(past, whole, np.nanstd(np.vstack([whole, np.zeros(len(FEATURES))]), axis=0))
-    assert same.all(), [list(FEATURES)[i] for i in np.flatnonzero(~same.all(axis=0))]
+    assert computed(shuffled).sort("symbol", "open_time").equals(found)
+    known_by_then = pl.col("open_time") <= one["open_time"][cut % one.height]
+    past, whole = (
+        numbers(frame, CATALOG) for frame in (computed(bars.filter(known_by_then)), found.filter(known_by_then))
+    )
+    same = agree(past, whole, np.nanstd(np.vstack([whole, np.zeros(len(CATALOG))]), axis=0))
+    assert same.all(), [list(CATALOG)[i] for i in np.flatnonzero(~same.all(axis=0))]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +116,27 @@ def test_a_spike_or_an_idle_day_is_seen_by_the_windows_that_hold_it_and_by_no_ot
     moved = ~agree(after, before, np.nanstd(before, axis=0)) & unseen
     assert not moved.any(), [list(FEATURES)[i] for i in np.flatnonzero(moved.any(axis=0))]
     assert not agree(after, before, np.nanstd(before, axis=0)).all()
+
+
+@pytest.mark.parametrize("spiked", [PRICES, ("volume",), FLOW])
+def test_a_spike_of_the_leader_stays_in_the_windows_of_the_further_sets_that_hold_it(
+    three: pl.DataFrame, spiked: tuple[str, ...]
+) -> None:
+    further, hit = [name for name in CATALOG if name not in FEATURES], 500
+    row = ROW.over("symbol")
+    wild = (pl.col("symbol") == "BTCUSDT") & (row == hit)
+    bars = three.with_columns(pl.when(wild).then(pl.col(name) * 1e6).otherwise(name) for name in spiked)
+    before, after = (
+        numbers(compute_features(each, further, interval="5m", leader="BTCUSDT"), further) for each in (three, bars)
+    )
+    assert not np.isinf(after).any()
+    rows = three.select(row).to_series().to_numpy()
+    lookback = np.array([CATALOG[name].lookback for name in further])
+    same = agree(after, before, np.nanstd(before, axis=0))
+    assert same[rows < hit].all()
+    moved = ~same & (rows[:, None] > hit + lookback)
+    assert not moved.any(), [further[i] for i in np.flatnonzero(moved.any(axis=0))]
+    assert not same.all()
 
 
 def named(words: tuple[str, ...], but: tuple[str, ...] = ()) -> list[Feature]:
