@@ -10,9 +10,9 @@ import numpy as np
 
 from nightfold.features.compiled import compiled
 from nightfold.features.rolling import Windows, total
-from nightfold.features.segment import Array, lag
+from nightfold.features.segment import Array
 
-_STEADY = 1e-4
+STEADY = 1e-4
 """Share of the variance in the mean square under which too much cancels."""
 
 
@@ -37,7 +37,7 @@ class AboutZero(Windows):
     def products(self, lags: int) -> Windows:
         """Windows over the products with the values ``lags`` rows before."""
         if lags not in self._products:
-            self._products[lags] = Windows(self.values * lag(self.values, lags))
+            self._products[lags] = Windows(_with_earlier(self.values, lags))
         return self._products[lags]
 
     def centre(self, window: int) -> Array:
@@ -77,21 +77,21 @@ class AboutZero(Windows):
     def correlation(self, other: Windows, window: int) -> Array:
         """Pearson correlation with another such series; NaN where one of them is flat."""
         products = total(self.values * other.values, window)
-        together = _covariance(products, self.total(window), other.total(window), 1 / window)
-        return _share(together, self.variance(window), other.variance(window))
+        together = _covariance(products, self.total(window), other.total(window), 0, 1 / window)
+        return _share(together, self.variance(window), other.variance(window), 0)
 
     def autocovariance(self, window: int, lags: int) -> Array:
         """Covariance of the window with the one ``lags`` rows before."""
         key = window, lags
         if key not in self._covariances:
             sums, products = self.total(window), self.products(lags).total(window)
-            self._covariances[key] = _covariance(products, sums, lag(sums, lags), 1 / window)
+            self._covariances[key] = _covariance(products, sums, sums, lags, 1 / window)
         return self._covariances[key]
 
     def autocorrelation(self, window: int, lags: int) -> Array:
         """Correlation of the window with the one ``lags`` rows before."""
         variance = self.variance(window)
-        return _share(self.autocovariance(window, lags), variance, lag(variance, lags))
+        return _share(self.autocovariance(window, lags), variance, variance, lags)
 
 
 @compiled
@@ -101,7 +101,7 @@ def _variance(totals: Array, squares: Array, share: float) -> tuple[Array, bool]
     for i in range(len(totals)):
         mean, square = totals[i] * share, squares[i] * share
         spread = square - mean * mean
-        is_steady = spread < _STEADY * square
+        is_steady = spread < STEADY * square
         variance[i] = np.nan if is_steady else spread
         steady |= is_steady
     return variance, steady
@@ -139,7 +139,7 @@ def _look_closer(
         mean = totals[i] / window
         if variances[i] == 0:
             result[i] = np.nan
-        elif variances[i] < _STEADY * (variances[i] + mean * mean):
+        elif variances[i] < STEADY * (variances[i] + mean * mean):
             moment = 0.0
             for value in values[i - window + 1 : i + 1]:
                 moment += (value - mean) ** power
@@ -147,21 +147,33 @@ def _look_closer(
 
 
 @compiled
-def _covariance(products: Array, x: Array, y: Array, share: float) -> Array:
-    """Mean product less the product of the means, from sums."""
-    result = np.empty(len(products))
-    for i in range(len(products)):
-        result[i] = products[i] * share - (x[i] * share) * (y[i] * share)
+def _with_earlier(values: Array, lags: int) -> Array:
+    """Multiply each value with the one ``lags`` rows before."""
+    result = np.full(len(values), np.nan)
+    late, out = values[lags:], result[lags:]
+    for i in range(len(late)):
+        out[i] = late[i] * values[i]
     return result
 
 
 @compiled
-def _share(covariance: Array, one: Array, other: Array) -> Array:
-    """Covariance over the root of the product of two variances; NaN where one of these is 0."""
-    share = np.empty(len(covariance))
-    for i in range(len(covariance)):
+def _covariance(products: Array, x: Array, y: Array, lags: int, share: float) -> Array:
+    """Mean product less the product of the means, from sums; those of ``y`` are taken ``lags`` rows before."""
+    result = np.full(len(products), np.nan)
+    products, x, out = products[lags:], x[lags:], result[lags:]
+    for i in range(len(out)):
+        out[i] = products[i] * share - (x[i] * share) * (y[i] * share)
+    return result
+
+
+@compiled
+def _share(covariance: Array, one: Array, other: Array, lags: int) -> Array:
+    """Covariance over the root of the product of two variances, the other ``lags`` rows before; NaN where one is 0."""
+    result = np.full(len(covariance), np.nan)
+    covariance, one, out = covariance[lags:], one[lags:], result[lags:]
+    for i in range(len(out)):
         variances = one[i] * other[i]
         part = covariance[i] / np.sqrt(variances)
         part = 1.0 if part > 1 else -1.0 if part < -1 else part  # a NaN stays one
-        share[i] = part if variances > 0 else np.nan
-    return share
+        out[i] = part if variances > 0 else np.nan
+    return result

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nightfold.errors import SchemaError
+from nightfold.features import lazy
 from nightfold.interval import Interval, milliseconds
 from nightfold.schema import FLOW, KEY, PRICES, TIME
 
@@ -97,23 +98,22 @@ def in_order(bars: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.uint32] | Non
 
 
 def _is_sorted(bars: pl.DataFrame) -> bool:
-    begins, steps = _symbols_begin(bars), np.diff(_times(bars))
-    steps[begins[1:] - 1] = 1
+    lengths: NDArray[np.uint32] = bars["symbol"].rle().struct.field("len").to_numpy()
+    begins = np.cumsum(lengths).astype(np.int64) - lengths
     symbols = bars["symbol"].gather(begins)
-    return bool((steps > 0).all() and (symbols.head(-1) < symbols.tail(-1)).all())
+    return bool((symbols.head(-1) < symbols.tail(-1)).all()) and lazy.steps.rise(_times(bars), begins)
 
 
 def smallest_step(ordered: pl.DataFrame) -> int | None:
     """Milliseconds between the two neighbouring bars that are closest; None where no symbol has two bars."""
-    steps = np.delete(np.diff(_times(ordered)), _symbols_begin(ordered)[1:] - 1)
-    return int(steps.min()) if steps.size else None
+    return lazy.steps.smallest(_times(ordered), np.array(_symbols_begin(ordered), dtype=np.int64)) or None
 
 
 def stretches(ordered: pl.DataFrame, interval: Interval | None) -> list[tuple[int, int]]:
     """First and past-the-last row of each stretch of one symbol whose bars are one interval apart."""
     step = smallest_step(ordered) if interval is None else milliseconds(interval)
-    holes = 1 + np.flatnonzero(np.diff(_times(ordered)) != step)
-    return list(pairwise([*np.union1d(_symbols_begin(ordered), holes).tolist(), ordered.height]))
+    holes = lazy.steps.unlike(_times(ordered), step or 0)
+    return list(pairwise(sorted({*_symbols_begin(ordered), *holes.tolist(), ordered.height})))
 
 
 def _times(bars: pl.DataFrame) -> NDArray[np.int64]:
@@ -121,7 +121,10 @@ def _times(bars: pl.DataFrame) -> NDArray[np.int64]:
     return bars["open_time"].to_physical().to_numpy()
 
 
-def _symbols_begin(bars: pl.DataFrame) -> NDArray[np.int64]:
-    """Row in which each run of one symbol begins."""
-    lengths: NDArray[np.uint32] = bars["symbol"].rle().struct.field("len").to_numpy()
-    return np.cumsum(lengths).astype(np.int64) - lengths
+def _symbols_begin(ordered: pl.DataFrame) -> list[int]:
+    """Rows in which a symbol begins."""
+    symbols, begins, row = ordered["symbol"], [], 0
+    while row < len(symbols):
+        begins.append(row)
+        row = int(symbols.search_sorted(symbols[row], side="right"))
+    return begins

@@ -7,6 +7,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.features import lazy
@@ -142,34 +143,49 @@ def _compute(
     bars = checked(bars, own)
     ordered, order = in_order(bars)
     time = ordered["open_time"].dt.epoch("ms").to_numpy()
-    numbers = [ordered[name].to_numpy(writable=True) for name in NUMBERS]
-    more = {name: ordered[name].to_numpy(writable=True) for name in own}
+    numbers = np.empty((len(NUMBERS) + len(own), bars.height))
+    for line, name in zip(numbers, (*NUMBERS, *own), strict=True):
+        line[:] = ordered[name].to_numpy()
+    more = dict(zip(own, numbers[len(NUMBERS) :], strict=True))
     if market:
         more |= market_columns(ordered, leader, market)
     columns = np.empty((len(features), bars.height), dtype=np.float32)  # one block, since large pages are quick to get
     reach = max((feature.lookback for feature in features), default=0)
+    doubtful: list[tuple[int, int, int]] = []  # feature and rows, first to before last, among which are NaN
     np.empty(_KEPT, dtype=np.uint8)  # freed at once, from when on malloc keeps twice as much for the next piece
 
     def fill(piece: _Piece) -> None:
         seen = slice(max(piece.begin, piece.start - reach), piece.stop)
         segment = Segment(
             time[seen],
-            *(number[seen] for number in numbers),
+            *numbers[: len(NUMBERS), seen],
             more={name: values[seen] for name, values in more.items()},
         )
         with np.errstate(all="ignore"):  # divisions by zero and overflows become null
-            for feature, column in zip(features, columns, strict=True):
+            for number, (feature, column) in enumerate(zip(features, columns, strict=True)):
                 first = min(max(piece.start, piece.begin + feature.lookback), piece.stop)
                 column[piece.start : first] = np.nan
-                if first < piece.stop:
-                    lazy.column.keep(_values(feature, segment)[first - seen.start :], column[first : piece.stop])
+                all_known = first == piece.stop or lazy.column.keep(
+                    _values(feature, segment)[first - seen.start :], column[first : piece.stop]
+                )
+                doubtful.append((number, piece.start, first if all_known else piece.stop))
 
     _for_each(fill, _pieces(stretches(ordered, interval)), threads)
     if order is not None:
         columns[:, order] = columns.copy()
-    return bars.select(KEY).with_columns(
-        pl.Series(feature.name, column, nan_to_null=True) for feature, column in zip(features, columns, strict=True)
+        doubtful = [(number, 0, bars.height) for number in range(len(features))]
+    known = lazy.column.known_bits(columns, np.array(doubtful, dtype=np.int64).reshape(-1, 3))
+    return bars.select(KEY).hstack(_frame([feature.name for feature in features], columns, known))
+
+
+def _frame(names: Sequence[str], columns: NDArray[np.float32], known: NDArray[np.uint8]) -> pl.DataFrame:
+    """Hand columns and what is known of them over as they lie in memory."""
+    arrow = lazy.pyarrow
+    numbers = (
+        arrow.Array.from_buffers(arrow.float32(), len(column), [arrow.py_buffer(bits), arrow.py_buffer(column)])
+        for column, bits in zip(columns, known, strict=True)
     )
+    return pl.DataFrame(arrow.RecordBatch.from_arrays(list(numbers), names))
 
 
 def _for_each(work: Callable[["_Piece"], None], pieces: Iterable["_Piece"], threads: int) -> None:

@@ -23,6 +23,8 @@ PEAK: the maximum and the age of its newest row. SPREAD: the mean, the sum of sq
 _FIELDS = (1, 1, 1, 2, 2, 5, 2)
 _ROWS = 1024
 """Windows worked on together, at least: as many as fit into the nearest cache."""
+BLOCK = 4096
+"""Rows for which kernels that join windows of several kinds keep what they know in a cache."""
 _PAGE, _ASIDE = 512, 104
 """Numbers in a page of memory, and how far buffers lie aside from whole pages: a processor waits where it reads and
 writes at the same place of two pages."""
@@ -38,22 +40,35 @@ def over(kind: int, x: Array, y: Array, window: int, decay: float) -> NDArray[np
     """
     fields = _FIELDS[kind]
     result = np.empty((fields, len(x)))
-    pages = -(-(min(_ROWS, len(x)) + window) // _PAGE)
-    room = np.empty((5, fields * (pages * _PAGE + _ASIDE)))
-    _join_rows(kind, x, y, window, decay, fields, room, result.ravel())
+    result[:, : window - 1] = np.nan
+    room = _room(min(_ROWS, len(x)), window, fields)
+    join_rows(kind, x, y, window, decay, fields, room, result.ravel()[window - 1 :])
     return result
 
 
+def _room(windows: int, longest: int, fields: int) -> NDArray[np.float64]:
+    """Make room in which so many windows are joined at a time, or some more."""
+    pages = -(-(windows + longest) // _PAGE)
+    return np.empty((5, fields * (pages * _PAGE + _ASIDE)))
+
+
+def workplace(longest: int, lines: int, fields: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Make room for `join_rows` to go over a block at once, and lines in which the block and its history fit."""
+    room = _room(BLOCK, longest, fields)
+    return room, np.empty((lines, room.shape[1]))
+
+
 @lean
-def _join_rows(
+def join_rows(
     kind: int, x: Array, y: Array, window: int, decay: float, fields: int, room: Array, result: Array
 ) -> None:
-    """Work on as many windows at a time as there is room for; fields lie one behind the other."""
+    """Write down what is known of each whole window, a field ``len(x)`` numbers behind the other.
+
+    Works on as many windows at a time as there is room for.
+    """
     rows, base, pitch = len(x), 4 if kind == TOTAL else 2, room.shape[1] // fields
     at_once = pitch - window
     single, longer, spare, joined, next_joined = room[0], room[1], room[2], room[3], room[4]
-    for field in range(fields):
-        result[field * rows : field * rows + min(window - 1, rows)] = np.nan
     for begin in range(0, rows - window + 1, at_once):
         windows = min(at_once, rows - window + 1 - begin)
         left = windows + window - 1
@@ -65,7 +80,7 @@ def _join_rows(
         while covered < window:
             count = window // length % base
             whole = covered + count * length == window
-            out, apart = (result[begin + window - 1 :], rows) if whole else (joined, pitch)
+            out, apart = (result[begin:], rows) if whole else (joined, pitch)
             if covered == 0 and count == 1 and not whole:
                 older = stretch  # which is not to be written over until it has been joined
                 spare, next_joined = (next_joined, spare) if length > 1 else (spare, next_joined)

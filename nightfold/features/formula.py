@@ -19,6 +19,15 @@ def ratio(above: Array, below: Array, factor: float) -> Array:
 
 
 @compiled
+def growth_of_ratio(above: Array, below: Array, above_before: Array, below_before: Array) -> Array:
+    """One ratio over another."""
+    result = np.empty(len(above))
+    for i in range(len(above)):
+        result[i] = above[i] / below[i] / (above_before[i] / below_before[i])
+    return result
+
+
+@compiled
 def place(value: Array, low: Array, high: Array, factor: float) -> Array:
     """Where the value stands between 0 at the low and ``factor`` at the high."""
     result = np.empty(len(value))
@@ -47,12 +56,13 @@ def excess(whole: Array, part: Array, factor: float) -> Array:
 
 
 @compiled
-def powers(a: Array, b: Array, c: Array) -> Array:
-    """Multiply the fifth power of one by the third power of another and by a third."""
+def powers(a: Array, below_a: Array, b: Array, below_b: Array, c: Array, below_c: Array) -> Array:
+    """Multiply the fifth power of one ratio by the third power of another and by a third."""
     result = np.empty(len(a))
     for i in range(len(a)):
-        one, other = a[i] * a[i], b[i] * b[i]
-        result[i] = one * one * a[i] * (other * b[i]) * c[i]
+        one, other = a[i] / below_a[i], b[i] / below_b[i]
+        fourth, second = one * one * (one * one), other * other
+        result[i] = fourth * one * (second * other) * (c[i] / below_c[i])
     return result
 
 
@@ -81,17 +91,6 @@ def root(values: Array, share: float) -> Array:
     for i in range(len(values)):
         result[i] = np.sqrt(values[i] * share)
     return result
-
-
-@compiled
-def gain_and_loss(change: Array) -> tuple[Array, Array]:
-    """Rise and fall, each 0 where there is the other."""
-    gain, loss = np.empty(len(change)), np.empty(len(change))
-    for i in range(len(change)):
-        moved = change[i]
-        gain[i] = 0.0 if moved <= 0 else moved
-        loss[i] = 0.0 if moved >= 0 else -moved
-    return gain, loss
 
 
 @compiled
@@ -139,15 +138,6 @@ def true_range(high: Array, low: Array, before: Array) -> Array:
         top = high[i] if before[i] < high[i] else before[i]
         bottom = low[i] if before[i] > low[i] else before[i]
         result[i] = top - bottom
-    return result
-
-
-@compiled
-def buying_pressure(low: Array, close: Array, before: Array) -> Array:
-    """Close less the lower of the low and the close before."""
-    result = np.empty(len(close))
-    for i in range(len(close)):
-        result[i] = close[i] - (low[i] if before[i] > low[i] else before[i])
     return result
 
 
@@ -261,13 +251,4 @@ def weighted_root(a: Array, b: Array, c: Array, weights: tuple[float, float, flo
     result = np.empty(len(a))
     for i in range(len(a)):
         result[i] = np.sqrt(weights[0] * a[i] + weights[1] * b[i] + weights[2] * c[i])
-    return result
-
-
-@compiled
-def weighted_total(a: Array, b: Array, c: Array, weights: tuple[float, float, float]) -> Array:
-    """Weighted sum of three."""
-    result = np.empty(len(a))
-    for i in range(len(a)):
-        result[i] = weights[0] * a[i] + weights[1] * b[i] + weights[2] * c[i]
     return result

@@ -1,4 +1,4 @@
-"""Numba kernels and TA-Lib, imported at first use: reading the catalog must not cost the second they take."""
+"""Numba kernels, pyarrow and TA-Lib, imported at first use: reading the catalog must not cost the second they take."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,23 @@ class LazyModule:
 
 
 if TYPE_CHECKING:
+    import pyarrow
     import talib
 
-    from nightfold.features import about_zero, column, finite, formula, pattern, recursive, rolling
+    from nightfold.features import (
+        about_zero,
+        column,
+        finite,
+        formula,
+        one_pass,
+        pattern,
+        recursive,
+        rolling,
+        spaced,
+        steps,
+    )
 else:
+    pyarrow = LazyModule("pyarrow")
     talib = LazyModule("talib")
     about_zero = LazyModule("nightfold.features.about_zero")
     column = LazyModule("nightfold.features.column")
@@ -29,6 +42,22 @@ else:
     formula = LazyModule("nightfold.features.formula")
     rolling = LazyModule("nightfold.features.rolling")
     recursive = LazyModule("nightfold.features.recursive")
+    one_pass = LazyModule("nightfold.features.one_pass")
     pattern = LazyModule("nightfold.features.pattern")
+    spaced = LazyModule("nightfold.features.spaced")
+    steps = LazyModule("nightfold.features.steps")
 
-__all__ = ["about_zero", "column", "finite", "formula", "pattern", "recursive", "rolling", "talib"]
+__all__ = [
+    "about_zero",
+    "column",
+    "finite",
+    "formula",
+    "one_pass",
+    "pattern",
+    "pyarrow",
+    "recursive",
+    "rolling",
+    "spaced",
+    "steps",
+    "talib",
+]

@@ -21,7 +21,7 @@ def corwin_schultz(bars: Segment, window: int) -> Array:
 def amihud_ratio(bars: Segment, fast: int, slow: int) -> Array:
     """Mean absolute log return a unit of traded value: a short window over a long one; bars without trade left out."""
     impact, traded = map(rolling.Windows, formula.impact(bars.absolute_return, bars.value, bars.volume))
-    return impact.total(fast) / traded.total(fast) / (impact.total(slow) / traded.total(slow))
+    return formula.growth_of_ratio(impact.total(fast), traded.total(fast), impact.total(slow), traded.total(slow))
 
 
 def return_volume_correlation(bars: Segment, window: int) -> Array:

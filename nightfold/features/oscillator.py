@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from nightfold.features.lazy import formula, pattern, recursive, rolling
+from nightfold.features.lazy import formula, one_pass, pattern, rolling
 from nightfold.features.segment import Array, Segment, shared
 
 
 def rsi(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's relative strength index, 0 to 100."""
-    gain = recursive.wilder(bars.rolling(bars.gain), window, lookback - 1)
-    loss = recursive.wilder(bars.rolling(bars.loss), window, lookback - 1)
-    return bars.rolling(bars.close).unless_flat(window + 1, formula.percent(gain, loss))
+    return one_pass.relative_strength(bars.close, bars.rolling(bars.close).run_lengths, window, lookback - 1)
 
 
 def stochastic_rsi(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -53,9 +51,4 @@ def mfi(bars: Segment, window: int) -> Array:
 
 def ultimate_oscillator(bars: Segment, fast: int, middle: int, slow: int) -> Array:
     """Buying pressure over true range in three windows, weighted 4, 2, 1; 0 to 100."""
-    pressure = formula.buying_pressure(bars.low, bars.close, bars.previous_close)
-    pressures, ranges = rolling.Windows(pressure), bars.rolling(bars.true_range)
-    short, medium, long = (
-        formula.ratio(pressures.total(window), ranges.total(window), 100.0) for window in (fast, middle, slow)
-    )
-    return formula.weighted_total(short, medium, long, (4 / 7, 2 / 7, 1 / 7))
+    return one_pass.ultimate(bars.high, bars.low, bars.close, (fast, middle, slow))

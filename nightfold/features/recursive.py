@@ -8,21 +8,20 @@ without a whole memory are NaN, and a NaN spoils just the memories it lies in.
 
 import numpy as np
 
-from nightfold.features.compiled import compiled
-from nightfold.features.doubling import CHAIN, over
-from nightfold.features.rolling import Windows, total
-from nightfold.features.segment import Array, difference, lag
+from nightfold.features.compiled import lean
+from nightfold.features.doubling import BLOCK, CHAIN, TOTAL, join_rows, workplace
+from nightfold.features.segment import Array
 
 Shares = tuple[float, float, float]
 
 
-def smooth(series: Windows, window: int, weight: float, memory: int) -> Array:
+def smooth(values: Array, window: int, weight: float, memory: int) -> Array:
     """Average with exponential weights over the last ``memory`` + 1 values.
 
     Parameters
     ----------
-    series
-        Its values may begin with NaN.
+    values
+        May begin with NaN.
     window
         Values in the plain mean that seeds the recursion.
     weight
@@ -30,33 +29,40 @@ def smooth(series: Windows, window: int, weight: float, memory: int) -> Array:
     memory
         Bars before the current one that count; at least ``window``.
     """
+    result = np.full(len(values), np.nan)
+    _smooth(values, window, weight, memory, *workplace(memory, 2), result[memory:])
+    return result
+
+
+@lean
+def _smooth(values: Array, window: int, weight: float, memory: int, room: Array, lines: Array, result: Array) -> None:
+    for begin in range(0, len(result), BLOCK):
+        out = result[begin : begin + BLOCK]
+        average(values[begin : begin + memory + len(out)], window, weight, memory, room, lines, out)
+
+
+@lean
+def average(values: Array, window: int, weight: float, memory: int, room: Array, lines: Array, out: Array) -> None:
+    """Average values as `smooth` does, for each row with a whole memory; two lines are written over."""
     steps, decay = memory - window + 1, 1 - weight
-    fading, seed = series.fading_total(steps, decay), series.total(window)
-    return _seeded(fading, seed, weight, decay**steps / window, steps)
+    fading, seed, share = lines[0], lines[1], decay**steps / window
+    join_rows(TOTAL, values[window:], values, steps, decay, 1, room, fading)
+    join_rows(TOTAL, values[: len(out) + window - 1], values, window, 1.0, 1, room, seed)
+    for i in range(len(out)):
+        out[i] = weight * fading[i] + share * seed[i]
 
 
-@compiled
-def _seeded(fading: Array, seed: Array, weight: float, share: float, steps: int) -> Array:
-    """Add to the weighted sum its share of the sum ``steps`` rows before."""
-    average = np.empty(len(fading))
-    average[:steps] = np.nan
-    late, recent = average[steps:], fading[steps:]
-    for i in range(len(late)):
-        late[i] = weight * recent[i] + share * seed[i]
-    return average
-
-
-def exponential(series: Windows, window: int, memory: int) -> Array:
+def exponential(values: Array, window: int, memory: int) -> Array:
     """Exponential moving average, weight 2 / (window + 1)."""
-    return smooth(series, window, 2 / (window + 1), memory)
+    return smooth(values, window, 2 / (window + 1), memory)
 
 
-def wilder(series: Windows, window: int, memory: int) -> Array:
+def wilder(values: Array, window: int, memory: int) -> Array:
     """Wilder's average, weight 1 / window."""
-    return smooth(series, window, 1 / window, memory)
+    return smooth(values, window, 1 / window, memory)
 
 
-def convergence(close: Windows, fast: int, slow: int, signal: int, memory: int) -> tuple[Array, Array]:
+def convergence(close: Array, fast: int, slow: int, signal: int, memory: int) -> tuple[Array, Array]:
     """Follow the difference of two exponential averages, in quote currency.
 
     All three averages start ``memory`` bars before the row. The signal starts at the line instead of at a mean of the
@@ -68,14 +74,39 @@ def convergence(close: Windows, fast: int, slow: int, signal: int, memory: int) 
         Line (fast less slow average) and histogram (line less its average).
     """
     steps, decay = memory - slow + 1, 1 - 2 / (signal + 1)
-    fast_sum, slow_sum = close.fading_total(steps, 1 - 2 / (fast + 1)), close.fading_total(steps, 1 - 2 / (slow + 1))
-    sums = fast_sum, slow_sum, close.fading_total(steps, decay), close.total(fast), close.total(slow)
     fast_line, fast_gap = _shares(fast, steps, decay)
     slow_line, slow_gap = _shares(slow, steps, decay)
-    return (
-        _less(*sums, fast_line, slow_line, steps),
-        _less(*sums, fast_gap, slow_gap, steps),
-    )
+    result = np.full((2, len(close)), np.nan)
+    line, gap = result[:, memory:]
+    shares = (fast_line, slow_line, fast_gap, slow_gap)
+    _converge(close, (fast, slow, signal), memory, shares, *workplace(memory, 5), line, gap)
+    return result[0], result[1]
+
+
+@lean
+def _converge(
+    close: Array,
+    windows: tuple[int, int, int],
+    memory: int,
+    shares: tuple[Shares, Shares, Shares, Shares],
+    room: Array,
+    lines: Array,
+    line: Array,
+    gap: Array,
+) -> None:
+    fast, slow, signal = windows
+    steps = memory - slow + 1
+    for begin in range(0, len(line), BLOCK):
+        rows = min(BLOCK, len(line) - begin)
+        seen = close[begin : begin + memory + rows]
+        recent, seeds = seen[slow:], seen[: rows + slow - 1]
+        join_rows(TOTAL, recent, seen, steps, 1 - 2 / (fast + 1), 1, room, lines[0])
+        join_rows(TOTAL, recent, seen, steps, 1 - 2 / (slow + 1), 1, room, lines[1])
+        join_rows(TOTAL, recent, seen, steps, 1 - 2 / (signal + 1), 1, room, lines[2])
+        join_rows(TOTAL, seeds[slow - fast :], seen, fast, 1.0, 1, room, lines[3])
+        join_rows(TOTAL, seeds, seen, slow, 1.0, 1, room, lines[4])
+        _less(lines, shares[0], shares[1], line[begin : begin + rows])
+        _less(lines, shares[2], shares[3], gap[begin : begin + rows])
 
 
 def _shares(window: int, steps: int, decay: float) -> tuple[Shares, Shares]:
@@ -94,37 +125,52 @@ def _shares(window: int, steps: int, decay: float) -> tuple[Shares, Shares]:
     return line, gap
 
 
-@compiled
-def _less(
-    fast: Array, slow: Array, faded: Array, fast_seed: Array, slow_seed: Array, one: Shares, other: Shares, steps: int
-) -> Array:
+@lean
+def _less(sums: Array, one: Shares, other: Shares, out: Array) -> None:
     """Put the fast average or gap together from its shares, less the slow one."""
-    result = np.empty(len(fast))
-    result[:steps] = np.nan
-    late, fast, slow, faded = result[steps:], fast[steps:], slow[steps:], faded[steps:]
-    for i in range(len(late)):
-        sums = one[0] * fast[i] - other[0] * slow[i] + (one[1] - other[1]) * faded[i]
-        late[i] = sums + (one[2] * fast_seed[i] - other[2] * slow_seed[i])
-    return result
+    fast, slow, faded, fast_seed, slow_seed = sums[0], sums[1], sums[2], sums[3], sums[4]
+    for i in range(len(out)):
+        total = one[0] * fast[i] - other[0] * slow[i] + (one[1] - other[1]) * faded[i]
+        out[i] = total + (one[2] * fast_seed[i] - other[2] * slow_seed[i])
 
 
 def adaptive(close: Array, window: int, memory: int) -> Array:
     """Kaufman's adaptive average, between the speeds of 2- and 30-bar exponential averages."""
+    result = np.full(len(close), np.nan)
+    _adapt(close, window, memory, *workplace(memory, 5, fields=2), result[memory:])
+    return result
+
+
+@lean
+def _adapt(close: Array, window: int, memory: int, room: Array, lines: Array, result: Array) -> None:
+    moves, path, kept, added, chain = lines[0], lines[1], lines[2], lines[3], lines[4]
     steps = memory - window + 1
-    path = total(np.abs(difference(close, 1)), window)
-    factor, addend = over(CHAIN, *_adapt(close, path, window), steps, 1.0)
-    return np.asarray(factor * lag(close, steps) + addend)
+    for begin in range(0, len(result), BLOCK):
+        out = result[begin : begin + BLOCK]
+        seen = close[begin : begin + memory + len(out)]
+        rows = steps + len(out) - 1
+        _moves(seen, moves)
+        join_rows(TOTAL, moves[: len(seen) - 1], seen, window, 1.0, 1, room, path)
+        _speeds(seen, path, window, kept[:rows], added[:rows])
+        join_rows(CHAIN, kept[:rows], added[:rows], steps, 1.0, 2, room, chain)
+        addend, oldest = chain[rows:], seen[window - 1 :]
+        for i in range(len(out)):
+            out[i] = chain[i] * oldest[i] + addend[i]
 
 
-@compiled
-def _adapt(close: Array, path: Array, window: int) -> tuple[Array, Array]:
-    """Tell what is kept of the average and what the close adds: more, the straighter the way through the window."""
-    kept, added = np.empty(len(close)), np.empty(len(close))
-    kept[:window], added[:window] = np.nan, np.nan
-    late_kept, late_added, late, path = kept[window:], added[window:], close[window:], path[window:]
+@lean
+def _moves(values: Array, moves: Array) -> None:
+    late = values[1:]
     for i in range(len(late)):
+        moves[i] = abs(late[i] - values[i])
+
+
+@lean
+def _speeds(close: Array, path: Array, window: int, kept: Array, added: Array) -> None:
+    """Tell what is kept of the average and what the close adds: more, the straighter the way through the window."""
+    late = close[window:]
+    for i in range(len(kept)):
         way = abs(late[i] - close[i])
         efficiency = 1.0 if way >= path[i] else way / path[i]
         root = efficiency * (2 / 3 - 2 / 31) + 2 / 31
-        late_kept[i], late_added[i] = 1 - root * root, root * root * late[i]
-    return kept, added
+        kept[i], added[i] = 1 - root * root, root * root * late[i]

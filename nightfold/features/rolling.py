@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightfold.features.compiled import compiled
-from nightfold.features.doubling import COMMON, HIGHEST, LOWEST, PEAK, SPREAD, TOTAL, over
+from nightfold.features.doubling import COMMON, HIGHEST, LOWEST, SPREAD, TOTAL, over
 from nightfold.features.formula import root
 from nightfold.features.segment import Array
 
@@ -19,29 +19,22 @@ class Windows:
 
     def __init__(self, values: Array) -> None:
         self.values = values
-        self._known: dict[tuple[int, int, float], NDArray[np.float64]] = {}
+        self._known: dict[tuple[int, int], NDArray[np.float64]] = {}
 
-    def _over(self, kind: int, window: int, decay: float = 1.0) -> NDArray[np.float64]:
-        key = kind, window, decay
+    def _over(self, kind: int, window: int) -> NDArray[np.float64]:
+        key = kind, window
         if key not in self._known:
-            self._known[key] = over(kind, self.values, self.values, window, decay)
+            self._known[key] = over(kind, self.values, self.values, window, 1.0)
         return self._known[key]
 
     @cached_property
-    def _negative(self) -> "Windows":
-        return Windows(-self.values)
-
-    @cached_property
-    def _runs(self) -> NDArray[np.int64]:
+    def run_lengths(self) -> NDArray[np.int64]:
+        """Equal values in a row, up to each row."""
         return run_lengths(self.values)
 
     def total(self, window: int) -> Array:
         """Sum over the window."""
         return np.asarray(self._over(TOTAL, window)[0])
-
-    def fading_total(self, window: int, decay: float) -> Array:
-        """Sum over the window, each value times ``decay`` to the power of its age in bars."""
-        return np.asarray(self._over(TOTAL, window, decay)[0])
 
     def mean(self, window: int) -> Array:
         """Mean over the window."""
@@ -59,14 +52,6 @@ class Windows:
         """Mean over the window, exactly the value itself where it is flat."""
         return np.asarray(self._over(SPREAD, window)[0])
 
-    def bars_since_highest(self, window: int) -> Array:
-        """Age in rows of the window's maximum, of the newest where there are several."""
-        return np.asarray(over(PEAK, self.values, self.values, window, 1.0)[1])
-
-    def bars_since_lowest(self, window: int) -> Array:
-        """Age in rows of the window's minimum, of the newest where there are several."""
-        return self._negative.bars_since_highest(window)
-
     def variance(self, window: int) -> Array:
         """Variance of the window, population; exactly 0 where it is flat, and just there."""
         return np.asarray(self._over(SPREAD, window)[1] * (1 / window))
@@ -81,11 +66,11 @@ class Windows:
 
     def is_flat(self, window: int) -> NDArray[np.bool_]:
         """Whether maximum and minimum of the window are equal; false before the first whole window."""
-        return self._runs >= window
+        return self.run_lengths >= window
 
     def unless_flat(self, window: int, values: Array) -> Array:
         """Values of the windows that are not flat, NaN for those that are."""
-        return _under(self._runs, window, values)
+        return _under(self.run_lengths, window, values)
 
 
 @compiled

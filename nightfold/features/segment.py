@@ -141,20 +141,6 @@ class Segment:
         return difference(self.close, 1)
 
     @cached_property
-    def _gain_and_loss(self) -> tuple[Array, Array]:
-        return lazy.formula.gain_and_loss(self.change)
-
-    @property
-    def gain(self) -> Array:
-        """Rise of the close, in quote currency; 0 where it falls."""
-        return self._gain_and_loss[0]
-
-    @property
-    def loss(self) -> Array:
-        """Fall of the close, in quote currency; 0 where it rises."""
-        return self._gain_and_loss[1]
-
-    @cached_property
     def range(self) -> Array:
         """High less low, in quote currency."""
         return self.high - self.low

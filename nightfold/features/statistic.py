@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from nightfold.features.lazy import about_zero, formula, pattern
-from nightfold.features.segment import Array, Segment, difference, log, shared
+from nightfold.features.lazy import formula, pattern, spaced
+from nightfold.features.segment import Array, Segment, log, shared
 
 
 @shared
@@ -44,7 +44,7 @@ def _spaced_variance(bars: Segment, spacing: int, window: int) -> Array:
     """Variance of the log returns over ``spacing`` bars that lie within the window."""
     if spacing == 1:
         return bars.returns.variance(window)
-    return about_zero.AboutZero(difference(bars.log_level, spacing)).variance(window - spacing + 1)
+    return spaced.spaced_variance(bars.log_level, spacing, window)
 
 
 def variance_ratio(bars: Segment, window: int, bars_together: int) -> Array:
@@ -57,9 +57,7 @@ def hurst(bars: Segment, window: int) -> Array:
     """Slope of log deviation on log scale, for log returns over 1, 2, 4, 8, 16 and 32 bars."""
     v1, v2, v4, v8, v16, v32 = (_spaced_variance(bars, scale, window) for scale in (1, 2, 4, 8, 16, 32))
     # The logs of the scales lie 5, 3 and 1 halves of ln 2 from their middle, which makes 35 / 2 ln 2 squared together.
-    return log(formula.powers(formula.ratio(v32, v1, 1.0), formula.ratio(v16, v2, 1.0), formula.ratio(v8, v4, 1.0))) / (
-        70 * math.log(2)
-    )
+    return log(formula.powers(v32, v1, v16, v2, v8, v4)) / (70 * math.log(2))
 
 
 def permutation_entropy(bars: Segment, window: int) -> Array:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nightfold.features.lazy import finite, formula, pattern, recursive, rolling
-from nightfold.features.segment import Array, Segment, difference, log, null_where, shared
+from nightfold.features.lazy import finite, formula, one_pass, pattern, recursive, rolling
+from nightfold.features.segment import Array, Segment, difference, log, shared
 
 
 def sma_distance(bars: Segment, window: int) -> Array:
@@ -13,7 +13,7 @@ def sma_distance(bars: Segment, window: int) -> Array:
 
 def ema_distance(bars: Segment, window: int, *, lookback: int) -> Array:
     """Log of the close over its exponential average."""
-    return log(bars.close / recursive.exponential(bars.rolling(bars.close), window, lookback))
+    return log(bars.close / recursive.exponential(bars.close, window, lookback))
 
 
 def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -23,7 +23,7 @@ def kama_distance(bars: Segment, window: int, *, lookback: int) -> Array:
 
 @shared
 def _convergence(bars: Segment, fast: int, slow: int, signal: int, lookback: int) -> tuple[Array, Array]:
-    return recursive.convergence(bars.rolling(bars.close), fast, slow, signal, lookback)
+    return recursive.convergence(bars.close, fast, slow, signal, lookback)
 
 
 def macd(bars: Segment, fast: int, slow: int, *, lookback: int) -> Array:
@@ -39,8 +39,8 @@ def macd_histogram(bars: Segment, fast: int, slow: int, signal: int, *, lookback
 @shared
 def _directional(bars: Segment, window: int, memory: int) -> tuple[Array, Array]:
     """Plus and minus directional indicator, each 0 to 100."""
-    plus, minus = map(rolling.Windows, formula.directional_movement(bars.high, bars.low))
-    movement = recursive.wilder(bars.rolling(bars.true_range), window, memory)
+    plus, minus = formula.directional_movement(bars.high, bars.low)
+    movement = recursive.wilder(bars.true_range, window, memory)
     return (
         formula.ratio(recursive.wilder(plus, window, memory), movement, 100.0),
         formula.ratio(recursive.wilder(minus, window, memory), movement, 100.0),
@@ -61,15 +61,12 @@ def adx(bars: Segment, window: int, *, lookback: int) -> Array:
     """Wilder's average of the directional index; half the lookback is for the movement, half for the average."""
     memory = lookback // 2
     plus, minus = _directional(bars, window, lookback - 1 - memory)
-    return recursive.wilder(rolling.Windows(formula.imbalance(plus, minus)), window, memory)
+    return recursive.wilder(formula.imbalance(plus, minus), window, memory)
 
 
 def aroon_oscillator(bars: Segment, window: int) -> Array:
     """Bars since the lowest low less bars since the highest high, in parts of the window, -100 to 100."""
-    highs, lows = bars.rolling(bars.high), bars.rolling(bars.low)
-    still = highs.is_flat(window + 1) & lows.is_flat(window + 1)
-    lead = lows.bars_since_lowest(window + 1) - highs.bars_since_highest(window + 1)
-    return null_where(still, lead * (100 / window))
+    return one_pass.aroon(bars.high, bars.low, window)
 
 
 def parabolic_distance(bars: Segment, percent: int, most: int, *, lookback: int) -> Array:

@@ -80,7 +80,7 @@ def jump_share(bars: Segment, window: int) -> Array:
 @shared
 def average_true_range(bars: Segment, window: int, lookback: int) -> Array:
     """Average true range of Wilder, in quote currency."""
-    return np.asarray(recursive.wilder(bars.rolling(bars.true_range), window, lookback - 1))
+    return np.asarray(recursive.wilder(bars.true_range, window, lookback - 1))
 
 
 def atr(bars: Segment, window: int, *, lookback: int) -> Array:
@@ -95,7 +95,7 @@ def true_range_ratio(bars: Segment, window: int, *, lookback: int) -> Array:
 
 def keltner_position(bars: Segment, window: int, range_window: int, *, lookback: int) -> Array:
     """Close less its exponential average, in average true ranges."""
-    average = recursive.exponential(bars.rolling(bars.close), window, lookback)
+    average = recursive.exponential(bars.close, window, lookback)
     return formula.distance(bars.close, average, average_true_range(bars, range_window, lookback), 1.0)
 
 

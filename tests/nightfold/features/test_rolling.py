@@ -85,15 +85,6 @@ def test_comoments_equal_the_covariance_of_each_window(values: Array, window: in
         assert xy[i] == pytest.approx(np.sum((x - x.mean()) * (y - y.mean())), rel=1e-9, abs=1e-9 * np.sqrt(xx[i]))
 
 
-def test_ages_of_extremes_are_those_of_the_newest(window: int) -> None:
-    steps = np.random.default_rng(4).integers(0, 9, 9_000).astype(float)
-    ours = rolling.Windows(steps)
-    for i in range(window - 1, 9_000, 89):
-        newest_first = steps[i - window + 1 : i + 1][::-1]
-        assert ours.bars_since_highest(window)[i] == newest_first.argmax()
-        assert ours.bars_since_lowest(window)[i] == newest_first.argmin()
-
-
 def test_flat_means_that_highest_and_lowest_are_equal(values: Array) -> None:
     steps = np.repeat(values[:12], [1, 5, 3, 1, 1, 9, 2, 2, 8, 1, 1, 4])
     for window in (1, 2, 5, 9):
