@@ -1,11 +1,13 @@
 # The verbs of this project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install neural run ui test test-slow ui-test check format lock bench clean
+.PHONY: help install neural run ui test test-slow test-peers ui-test check format lock bench clean
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := $(VENV)/peers
+PEER_TESTS := $(addprefix tests/nightfold/,backtest/test_engine_peer.py tearsheet/measures/test_oracle.py models/pretrained/test_fracast.py)
 PORT ?= 3000
 # `make run SOURCE='folder:bars/binance_spot_*'` takes other bars, `make run CONFIG=configs/other` another deployment.
 export NIGHTFOLD_SOURCE := $(or $(SOURCE),$(NIGHTFOLD_SOURCE))
@@ -44,6 +46,16 @@ test: install ## the test suite with branch coverage
 
 test-slow: install ## long trials: kills, overlapping backfills
 	$(BIN)/python -m pytest -m "slow" -s
+
+test-peers: $(PEERS)/installed ## hold results against vectorbt, empyrical and fracast, in an environment of their own
+	$(PEERS)/bin/python -c 'import empyrical, fracast, vectorbt'
+	$(PEERS)/bin/python -m pytest $(PEER_TESTS)
+
+$(PEERS)/installed: $(VENV)/installed $(VENV)/neural requirements/peers.txt
+	$(BIN)/python -m venv --clear $(PEERS)
+	echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/python3.11/site-packages')" > $(PEERS)/lib/python3.11/site-packages/project.pth
+	$(PEERS)/bin/python -m pip install --quiet --no-deps -r requirements/peers.txt
+	@touch $@
 
 ui-test: install ## drive the UI in headless Chromium and keep screenshots
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }

@@ -76,7 +76,7 @@ def _policies(plan: Plan, lake: Lake, last: date) -> pl.DataFrame | None:
         for universe, card in stored_cards(plan, lake)
         if card.as_of.date() <= last
     ]
-    floats = dict.fromkeys(("sharpe", "deflated_sharpe", *none), pl.Float64)
+    floats = dict.fromkeys(("effective_trials", "sharpe", "deflated_sharpe", *none), pl.Float64)
     kinds = {"trades": pl.Int64, **floats}
     if not rows:
         return pl.DataFrame(schema=dict.fromkeys(MORE_COLUMNS["policies"], pl.Null))

@@ -13,20 +13,23 @@ import polars as pl
 from assets.experiment import Plan
 from assets.frame_type import folder_metadata
 from assets.keys import asset_key
+from assets.leaderboard import count_look
 from assets.markdown import markdown_table, plotted
 from assets.policy import STAGE as POLICY
 from assets.policy import stored_policies
 from assets.splits import stored_split
+from assets.timeouts import read_predictions
 from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation, evaluate
+from nightfold.leaderboard import seen, variant_of
 from nightfold.spec import fingerprint
-from nightfold.tearsheet.summary import by_model
+from nightfold.tearsheet.summary import by_model, by_symbol
 from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
 
-_CODE = "backtest policy evaluation tearsheet.summary tearsheet.measures"
+_CODE = "backtest policy timeout alone decision robustness evaluation coverage tearsheet.summary tearsheet.measures"
 
 
 class BacktestConfig(BacktestRange, dg.Config):
@@ -65,6 +68,9 @@ def backtest(plan: Plan, upstream_version: str) -> tuple[dg.AssetsDefinition, st
             (folder / "summary.json").write_text(json.dumps(result.summary, indent=1, sort_keys=True))
             files = sorted(folder.iterdir())
             made = fingerprint([fingerprint([path.name, path.read_bytes().hex()]) for path in files])
+            variant = variant_of(plan.experiment, choices.model_dump(), plan.market)
+            shown = seen(plan.name, variant, choices.id, result.daily, result.summary, made)
+            count_look(lake, shown, by_symbol(result.trades))
             written = lake.write_folder(plan.key("backtest"), f"range={choices.id}", made, folder)
         report(plan.key("backtest"), choices.id, "", f"{result.trades.height} trades")
         return dg.MaterializeResult(
@@ -87,7 +93,7 @@ def _evaluate(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:
     own = plan.label_set.own_barriers([plan.experiment.strategy.horizon] if plan.experiment.target.has_barriers else [])
     wanted = dict.fromkeys(name for horizon in horizons for name in plan.experiment.target.columns(horizon))
     labels = ["symbol", "open_time", *wanted, *own]
-    predictions = lake.require(plan.key("predictions"), symbols, start, end)
+    predictions = read_predictions(plan, lake, symbols, start, end)
     with TemporaryDirectory() as scratch:
         constants = _constants(plan, lake, Path(scratch))
     return evaluate(

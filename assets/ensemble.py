@@ -18,6 +18,7 @@ from assets.markdown import markdown_table, plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.pictures import show_picture
 from assets.reuse import VALIDATION, fit_card
+from assets.splits import stored_split
 from nightfold.ensemble.calibrate_values import Toward
 from nightfold.ensemble.diversity import ambiguity, correlation, pairs
 from nightfold.ensemble.fit import Ensemble, fit_ensemble
@@ -68,15 +69,24 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
             with TemporaryDirectory() as scratch:
                 versions = {m: str(lake.version(plan.key(m), place)) for m in members}
                 frames = {m: _forecasts(plan, lake, m, partition, Path(scratch)) for m in members}
-            rows = {h: _out_of_sample(plan, partition, frames, h) for h in plan.experiment.target.horizons}
+                splits = stored_split(plan, lake, place, Path(scratch))
+            untouched = {h: datetime.fromisoformat(split["span"]["validation_from"]) for h, split in splits.items()}
+            rows = {h: _out_of_sample(plan, partition, frames, h, untouched[h]) for h in untouched}
             fitted = {h: _fitted(plan, partition, each, h) for h, each in rows.items()}
-            document = {"members": versions, "ensembles": {h: e.model_dump(mode="json") for h, e in fitted.items()}}
+            document = {
+                "members": versions,
+                "ensembles": {h: e.model_dump(mode="json") for h, e in fitted.items()},
+                "timeouts": {h: split["timeouts"] for h, split in splits.items() if "timeouts" in split},
+            }
             judged = {h: _judge(plan, each) for h, each in rows.items()}
             weights = {h: each.blender.weights for h, each in fitted.items()}
             (folder / "ensemble.json").write_text(json.dumps(document, indent=1, sort_keys=True))
             (folder / "judgement.json").write_text(json.dumps(_report(judged, weights), indent=1, sort_keys=True))
             metadata = (
-                _metadata(plan, judged, weights) | _one_sided(fitted) | _pictures(plan, partition, judged, reports)
+                _metadata(plan, judged, weights)
+                | _one_sided(fitted)
+                | ({"learns_from": spec.remark} if spec.remark else {})
+                | _pictures(plan, partition, judged, reports)
             )
             return fingerprint({"code": version, **document}), metadata
 
@@ -119,7 +129,7 @@ def _forecasts(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, sc
 
 
 def _out_of_sample(
-    plan: Plan, partition: AsOfPartition, frames: Mapping[str, pl.DataFrame], horizon: int
+    plan: Plan, partition: AsOfPartition, frames: Mapping[str, pl.DataFrame], horizon: int, untouched: datetime
 ) -> OutOfSample:
     """Bring together the rows that all members forecast out of sample."""
     objective = plan.experiment.target.objective
@@ -146,6 +156,7 @@ def _out_of_sample(
         rows["open_time"],
         rows["label_end"],
         learnt_until=latest,
+        untouched_from=untouched if plan.experiment.ensemble.refits else None,
     )
 
 

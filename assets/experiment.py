@@ -24,6 +24,7 @@ from nightfold.labels.table import LabelSet
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import known_before, reach
+from nightfold.timeout import TimeoutReturns
 from nightfold.training import Sample, join_features, join_rows, sample
 from nightfold.universe import Universe
 from nightfold.window import parse_moment
@@ -201,6 +202,23 @@ class Plan:
             return None
         symbols = self.experiment.members(partition.universe, self.universe.symbols)
         return self._labels(lake, symbols, partition.as_of, [column]).select(*KEY, log_return=column)
+
+    def timeouts(
+        self, lake: Lake, partition: AsOfPartition, samples: Mapping[int, Sample]
+    ) -> dict[int, TimeoutReturns]:
+        """Measure by horizon what timeouts among the training rows of an as-of returned; none without barriers."""
+        target = self.experiment.target
+        if not target.has_barriers:
+            return {}
+        symbols = self.experiment.members(partition.universe, self.universe.symbols)
+        columns = {horizon: str(target.return_column(horizon)) for horizon in samples}
+        labels = self._labels(lake, symbols, partition.as_of, ["volatility", *columns.values()])
+        return {
+            horizon: TimeoutReturns.fit(
+                sample.keys["train"], labels.select(*KEY, "volatility", log_return=columns[horizon]), horizon
+            )
+            for horizon, sample in samples.items()
+        }
 
     def _labels(self, lake: Lake, symbols: Sequence[str], as_of: datetime, columns: Sequence[str]) -> pl.DataFrame:
         """Labels of the window before an as-of: as stored, or by the barriers in force then."""

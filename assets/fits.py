@@ -1,5 +1,6 @@
 """What the UI shows of a fit: scores, how they came about, what the model looks at, and where its run is recorded."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan
+from assets.heard import WARNINGS
 from assets.markdown import markdown_table, plotted, upright_table
 from assets.partitions import AsOfPartition
 from assets.pictures import show_picture
@@ -23,6 +25,9 @@ from resources.lake import Lake
 from resources.tracking import Series, Tracking
 
 _CURVES, _IMPORTANCE, _FOLDS = "curves.parquet", "importance.parquet", "folds.parquet"
+COST = "cpu_seconds.json"
+"""What the fits took: beside the bundle and outside its version, since no two runs take the same."""
+_RUN = "mlflow_run.txt"
 _FEATURES_SHOWN = 10
 _POINTS_TRACKED = 50
 
@@ -43,7 +48,7 @@ def write_trials(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, 
 
 def copy_record(stored: Path, folder: Path) -> None:
     """Let a model that goes on take its record along; one of an older version may have none."""
-    for name in (_CURVES, _IMPORTANCE, _FOLDS, TRIALS):
+    for name in (_CURVES, _IMPORTANCE, _FOLDS, TRIALS, WARNINGS, _RUN):
         if (stored / name).exists():
             shutil.copy(stored / name, folder / name)
 
@@ -72,6 +77,20 @@ def fit_metadata(
         name = f"{plan.key(member)}/{partition.universe}/{partition.window.key}"
         shown["curves"] = show_picture(reports, name, "Score by round", drawn)
     return _scores(bundle) | shown
+
+
+def keep_run(folder: Path, run: str | None) -> None:
+    """Put the id of the run beside the bundle, outside its version; none where tracking was down."""
+    if run:
+        (folder / _RUN).write_text(run)
+
+
+def left_by(folder: Path, tracking: Tracking) -> dict[str, Any]:
+    """Tell what a fit took and where its run is recorded, whenever it was; a model that goes on took nothing."""
+    cost, run = folder / COST, folder / _RUN
+    seconds = sum(json.loads(cost.read_text()).values()) if cost.exists() else None
+    linked = {"mlflow_run": run_link(tracking, run.read_text())} if run.exists() else {}
+    return linked if seconds is None else {"cpu_seconds": round(seconds, 2), **linked}
 
 
 def run_link(tracking: Tracking, run: str) -> dg.MetadataValue[Any]:

@@ -1,7 +1,7 @@
 """The forecast log in the lake, filled in as outcomes become known, and a check on how the forecasts turned out."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -10,9 +10,11 @@ from assets.frame_type import frame_type, table_metadata
 from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted, preview
 from assets.partitions import IN_ONE_RUN, DataPartition, data_partitions, selected_data
+from assets.timeouts import read_predictions
 from nightfold.policy.log import forecast_log, log_table, outcome_columns, reliability
 from nightfold.policy.reading import Forecasts
 from nightfold.schema import KEY, Table
+from nightfold.window import parse_moment
 from resources.io_manager import Frames, Piece
 from resources.lake import Lake
 
@@ -22,12 +24,22 @@ _RECENT = timedelta(days=90)
 """Time before the last stored window's end that the check looks at."""
 
 
+class ForecastLogConfig(dg.Config):
+    """What one run may fill in."""
+
+    until: str | None = None
+    """What was known later than this time, UTC, stays open; none: all that came is filled in."""
+
+
 def forecast_log_asset(plan: Plan, predictions_version: str) -> dg.AssetsDefinition:
     """Make `e/forecast_log`."""
     experiment = plan.experiment
-    table = log_table(plan.key(STAGE))
-    settings = experiment.model_dump(mode="json", include={"strategy"})
-    version = plan.version("policy backtest.expected_move", settings, predictions_version, *plan.input_versions)
+    table = log_table(plan.key(STAGE), experiment.target.objective)
+    settings = experiment.model_dump(
+        mode="json", include={"strategy", *(["costs"] if "strength" in table.columns else [])}
+    )
+    code = "policy timeout backtest.expected_move backtest.signal"
+    version = plan.version(code, settings, predictions_version, *plan.input_versions)
     read = [plan.key("predictions"), plan.data("bars"), plan.data(plan.label_set.name)]
 
     @dg.asset(
@@ -43,8 +55,9 @@ def forecast_log_asset(plan: Plan, predictions_version: str) -> dg.AssetsDefinit
         description="What was forecast for the traded horizon, how surely, by which model, and what came of it as soon "
         "as that is known.",
     )
-    def asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Frames:
-        return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain)))
+    def asset(context: dg.AssetExecutionContext, config: ForecastLogConfig, lake: dg.ResourceParam[Lake]) -> Frames:
+        until = None if config.until is None else parse_moment(config.until, "until")
+        return Frames(table, _pieces(plan, table, lake, selected_data(context, plan.universe.grain), until))
 
     return asset
 
@@ -77,7 +90,9 @@ def reliability_check(plan: Plan) -> dg.AssetChecksDefinition:
     return check
 
 
-def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition]) -> Iterator[Piece]:
+def _pieces(
+    plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataPartition], until: datetime | None
+) -> Iterator[Piece]:
     experiment = plan.experiment
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
     horizon = experiment.strategy.horizon
@@ -86,10 +101,10 @@ def _pieces(plan: Plan, table: Table, lake: Lake, partitions: Iterator[DataParti
     for partition in partitions:
         symbol, window = partition.symbol, partition.window
         span = ([symbol], window.start, window.end)
-        bars, said = lake.require(plan.data("bars"), *span), lake.require(plan.key("predictions"), *span)
+        bars, said = lake.require(plan.data("bars"), *span), read_predictions(plan, lake, *span)
         labels = lake.require(plan.data(plan.label_set.name), *span, columns)
         seen = Forecasts(experiment, plan.label_set, said, bars, labels).outlooks(experiment.costs)
-        frame = table.conform(forecast_log(seen, said, labels, experiment))
+        frame = table.conform(forecast_log(seen, said, labels, experiment, until))
         found = reliability(frame)
         metadata = {
             "outcomes_known": frame.height - frame["actual_move"].null_count(),

@@ -24,7 +24,7 @@ KEY = "leaderboard"
 
 _RUNS, _ALL = "runs", "all"
 _CARD, _DAILY, _PAIRS = "card.json", "daily.parquet", "pairs.parquet"
-_SHOWN = (
+SHOWN = (
     "experiment",
     "outcome",
     "gates",
@@ -35,6 +35,7 @@ _SHOWN = (
     "sharpe_ratio",
     "max_drawdown",
 )
+"""Columns that fit beside each other where there is little room."""
 
 
 def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefinition:
@@ -69,7 +70,7 @@ def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefin
                 "leaderboard": dg.MetadataValue.url("/reports/leaderboard.html"),
                 "csv": dg.MetadataValue.url("/reports/leaderboard.csv"),
                 "pairs": dg.MetadataValue.url("/reports/leaderboard_pairs.csv"),
-                "results": dg.MetadataValue.md(markdown_table(table(newest(runs)).select(_SHOWN))),
+                "results": dg.MetadataValue.md(markdown_table(table(newest(runs)).select(SHOWN))),
                 "runs": len(runs),
                 "variants": board["variant"].n_unique(),
                 "path": dg.MetadataValue.path(str(page.path)),
@@ -88,6 +89,15 @@ def store_run(lake: Lake, run: Run, pairs: pl.DataFrame) -> None:
         pairs.write_parquet(folder / _PAIRS)
         version = fingerprint([path.read_bytes().hex() for path in sorted(folder.iterdir())])
         lake.write_folder(_RUNS, f"universe={_ALL}/{run.card.id}", version, folder)
+
+
+def count_look(lake: Lake, run: Run, pairs: pl.DataFrame) -> None:
+    """Keep a result that is about to be shown; one of the same backtest keeps what its tearsheet has judged."""
+    if run.card.id in lake.as_ofs(_RUNS, _ALL):
+        kept, _ = _read(lake, run.card.id)
+        if kept.card.version == run.card.version:
+            return
+    store_run(lake, run, pairs)
 
 
 def stored_runs(lake: Lake, *, newest: bool = False) -> list[Run]:
@@ -114,11 +124,12 @@ def _stored(lake: Lake, *, newest: bool = False) -> list[tuple[Run, pl.DataFrame
     """Read each result with its table of symbols, oldest first."""
     names = lake.as_ofs(_RUNS, _ALL)
     last = {name.rpartition("-")[2]: name for name in names}
-    found = []
-    for name in sorted(last.values()) if newest else names:
-        with TemporaryDirectory() as scratch:
-            folder = lake.fetch_folder(_RUNS, f"universe={_ALL}/{name}", Path(scratch))
-            card = RunCard.model_validate_json((folder / _CARD).read_text())
-            daily, pairs = (pl.read_parquet(folder / file) for file in (_DAILY, _PAIRS))
-        found.append((Run(card, daily), pairs))
-    return found
+    return [_read(lake, name) for name in (sorted(last.values()) if newest else names)]
+
+
+def _read(lake: Lake, name: str) -> tuple[Run, pl.DataFrame]:
+    with TemporaryDirectory() as scratch:
+        folder = lake.fetch_folder(_RUNS, f"universe={_ALL}/{name}", Path(scratch))
+        card = RunCard.model_validate_json((folder / _CARD).read_text())
+        daily, pairs = (pl.read_parquet(folder / file) for file in (_DAILY, _PAIRS))
+    return Run(card, daily), pairs

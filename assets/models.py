@@ -12,8 +12,9 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
-from assets.fits import fit_metadata, run_link, tracked_series, write_record, write_trials
+from assets.fits import COST, fit_metadata, keep_run, left_by, tracked_series, write_record, write_trials
 from assets.frame_type import table_metadata
+from assets.heard import heard, warned
 from assets.keys import asset_key, code_version
 from assets.partitions import AsOfPartition
 from assets.reuse import FITTED, VALIDATION, earlier_fit, go_on
@@ -22,6 +23,7 @@ from assets.tuning import search_deps, tuned_choice
 from nightfold.ensemble.out_of_fold import out_of_fold
 from nightfold.errors import LakeError
 from nightfold.experiment import ModelChoice
+from nightfold.features.select import row_lookback
 from nightfold.forecast import forecast_columns
 from nightfold.models.bundle import Bundle, load_bundle, save_bundle
 from nightfold.models.catalog import find_model
@@ -36,8 +38,6 @@ from resources.lake import Lake
 from resources.tracking import Tracking
 
 _FIT_THREADS = 2
-COST = "cpu_seconds.json"
-"""What the fits took: beside the bundle and outside its version, since no two runs take the same."""
 
 
 def validation_table(objective: Objective) -> Table:
@@ -104,7 +104,12 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
         def shown(partition: AsOfPartition, bundle: Bundle, folder: Path) -> dict[str, Any]:
             seen = possibly_seen({member: choice}, partition.as_of.date())
             marked = {"possibly_seen": seen[member]} if seen else {}
-            return fit_metadata(plan, member, partition, bundle, folder, reports) | marked
+            return (
+                fit_metadata(plan, member, partition, bundle, folder, reports)
+                | marked
+                | warned(folder)
+                | left_by(folder, tracking)
+            )
 
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
@@ -127,7 +132,8 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
             bundle = save_bundle(folder / "bundle", trained)
             forecasts = [_validation_frame(trained, samples)]
             if refits:
-                forecasts = [_block_frame(plan, chosen, trained[h], sample, h) for h, sample in samples.items()]
+                with heard(context, folder):
+                    forecasts = [_block_frame(plan, chosen, trained[h], sample, h) for h, sample in samples.items()]
             table.validate(table.conform(pl.concat(forecasts))).write_parquet(folder / VALIDATION)
             cost = {horizon: round(item.seconds, 3) for horizon, item in trained.items()}
             (folder / COST).write_text(json.dumps(cost))
@@ -137,9 +143,8 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
                 write_trials(plan, lake, member, partition, folder)
             place = (plan.name, member, partition.window.key, partition.universe)
             run = tracking.log(*place, wanted, bundle, folder, tracked_series(folder))
-            fitted = {"cpu_seconds": round(sum(item.seconds for item in trained.values()), 2)}
-            linked = {"mlflow_run": run_link(tracking, run)} if run else {}
-            return wanted, shown(partition, bundle, folder) | fitted | linked
+            keep_run(folder, run)
+            return wanted, shown(partition, bundle, folder)
 
         return plan.store(context, lake, member, make)
 
@@ -202,6 +207,7 @@ def _block_frame(plan: Plan, choice: ModelChoice, trained: Trained, sample: Samp
         purge=split.purge,
         embargo=split.embargo,
         interval=plan.interval,
+        lookback=row_lookback(plan.features, choice.window),
     )
     pairs = [(block.train, block.predicted) for block in blocks]
     said = forecast_blocks(find_model(choice.model), trained.model.refit_spec, rows, pairs, plan.experiment.seed)

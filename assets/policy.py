@@ -16,16 +16,18 @@ from assets.keys import asset_key
 from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of
 from assets.pictures import show_picture
+from assets.timeouts import read_predictions
 from assets.tuning import TRIALS
 from nightfold.decision import position_cap
 from nightfold.errors import LakeError
 from nightfold.interval import duration
+from nightfold.policy.choice import PolicySearch
 from nightfold.policy.filter import MetaFilter, fit_filter
 from nightfold.policy.log import outcome_columns
 from nightfold.policy.picture import policy_picture
 from nightfold.policy.reading import Forecasts
 from nightfold.policy.record import PolicyCard, passing, policy_trials, trial_table
-from nightfold.policy.search import Market, PolicySearch, search_policy, sweep
+from nightfold.policy.search import Market, search_policy, sweep
 from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
@@ -35,7 +37,7 @@ from resources.lake import Lake
 
 STAGE = "policy"
 
-_CODE = "policy backtest tearsheet.measures"
+_CODE = "policy timeout backtest tearsheet.measures"
 _CARD, _SWEEP = "policy.json", "sweep.parquet"
 _SHOWN = 8
 
@@ -83,7 +85,7 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
             search = search_policy(market, spec, experiment.seed)
             card = PolicyCard.of(search, partition.as_of, made_by, second)
             subject = f"{plan.key(STAGE)}/{partition.universe}"
-            trials = policy_trials(search, subject, partition.as_of, market.outlooks["move"].count())
+            trials = policy_trials(search, subject, partition.as_of, market.outlooks["move"].count(), spec.objective)
             tried = search.best or search.trials[0]
             swept = sweep(market, spec, tried.thresholds)
             swept.write_parquet(folder / _SWEEP)
@@ -161,7 +163,7 @@ def _market(plan: Plan, lake: Lake, partition: AsOfPartition, begins: datetime) 
     last = known_before(experiment.split, partition.as_of) - duration(plan.interval)
     span = (symbols, begins, last + MILLISECOND)
     bars = lake.require(plan.data("bars"), *span)
-    said = lake.require(plan.key("predictions"), *span)
+    said = read_predictions(plan, lake, *span)
     own = plan.label_set.own_barriers([experiment.strategy.horizon]) if experiment.target.has_barriers else []
     labels = lake.require(plan.data(plan.label_set.name), *span, [*KEY, *own]) if own else said
     seen = Forecasts(experiment, plan.label_set, said, bars, labels).outlooks(experiment.costs)
@@ -215,6 +217,7 @@ def _written(folder: Path, card: PolicyCard, trials: pl.DataFrame) -> str:
 def _said(card: PolicyCard) -> dict[str, Any]:
     figures: Mapping[str, float | None] = {
         "trials": card.trials,
+        "effective_trials": card.effective_trials,
         "sharpe": card.sharpe,
         "deflated_sharpe": card.deflated_sharpe,
         "trades": card.trades,

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.experiment import Plan
 from assets.keys import asset_key
-from assets.markdown import markdown_table
+from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of
 from assets.pictures import show_picture
 from nightfold.errors import ConfigError
@@ -19,11 +19,16 @@ from nightfold.labels.account import account_table
 from nightfold.labels.waterfall import waterfall_svg
 from nightfold.parts import scaled_parts, scaled_rows
 from nightfold.spec import fingerprint
+from nightfold.splits.overlap import FEWEST_BEYOND, thin_levels
+from nightfold.timeout import TimeoutReturns
 from nightfold.training import Sample
 from nightfold.window import parse_moment, window_of
 from resources.lake import Lake
 
-_CODE = "splits training target parts labels.account models.rows models.window models.dataset models.score"
+_CODE = (
+    "splits training row_weight target timeout parts labels.account "
+    "models.rows models.window models.dataset models.score"
+)
 """What decides which rows there are, and what is told of them."""
 
 
@@ -56,7 +61,7 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     ) -> dg.MaterializeResult[None]:
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
-            version, metadata = _write(plan, samples, folder)
+            version, metadata = _write(plan, samples, plan.timeouts(lake, partition, samples), folder)
             if config.parts:
                 for horizon, sample in samples.items():
                     save_parts(sample, folder / f"h{horizon:02d}")
@@ -67,18 +72,36 @@ def splits(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
     return asset, version
 
 
-def _write(plan: Plan, samples: dict[int, Sample], folder: Path) -> tuple[str, dict[str, Any]]:
+def _write(
+    plan: Plan, samples: dict[int, Sample], timeouts: dict[int, TimeoutReturns], folder: Path
+) -> tuple[str, dict[str, Any]]:
     document = {str(horizon): sample.plan() for horizon, sample in samples.items()}
+    for horizon, returns in timeouts.items():
+        document[str(horizon)]["timeouts"] = returns.model_dump()
     (folder / "split.json").write_text(json.dumps(document, indent=1, sort_keys=True))
     last = samples[plan.experiment.strategy.horizon]
     metadata = {
         "train_rows": len(last.train),
         "validation_rows": len(last.validation),
+        **plotted({"effective_rows": last.effective_rows}),
+        **_thin(plan, last),
         "where_bars_went": dg.MetadataValue.md(markdown_table(account_table(last.accounts))),
         **{name: dg.MetadataValue.text(moment.isoformat()) for name, moment in last.span.items()},
-        "progress": f"{len(last.train)} train, {len(last.validation)} validation rows",
+        "progress": f"{len(last.train)} train rows worth {last.effective_rows:.0f} independent ones, "
+        f"{len(last.validation)} validation rows",
     }
     return fingerprint(document), metadata
+
+
+def _thin(plan: Plan, sample: Sample) -> dict[str, Any]:
+    """Flag quantiles that so few independent rows can hardly tell."""
+    objective = plan.experiment.target.objective
+    levels = thin_levels(objective.quantiles, sample.effective_rows) if objective.task == "quantile" else []
+    if not levels:
+        return {}
+    named = ", ".join(f"{level:g}" for level in levels)
+    few = f"under {FEWEST_BEYOND} of {sample.effective_rows:.0f} independent rows lie beyond it"
+    return {"thin_quantiles": f"{named}: {few}; take a longer window"}
 
 
 def save_parts(sample: Sample, folder: Path) -> None:

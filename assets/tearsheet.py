@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,8 @@ from assets.markdown import markdown_table, plotted
 from nightfold.backtest.table import TABLES
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation
-from nightfold.leaderboard import MEASURES, Run, RunCard, looks, variant_of
+from nightfold.leaderboard import RunCard, looks, seen, variant_of
+from nightfold.likeness import likeness
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
 from nightfold.tearsheet.content import TearsheetInput
@@ -70,11 +72,8 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
         picture = write_report(reports, f"{name}.png", drawn)
         page = write_report(reports, f"{name}.html", render_tearsheet(content).encode())
         write_report(reports, f"{name}.json", figures_json(content).encode())
-        store_run(
-            lake,
-            Run(_card(plan, choices, variant, content, result, provenance["backtest"]), result.daily),
-            by_symbol(result.trades),
-        )
+        shown = seen(plan.name, variant, choices.id, result.daily, result.summary, provenance["backtest"])
+        store_run(lake, replace(shown, card=_judged(shown.card, content)), by_symbol(result.trades))
         report(plan.key("tearsheet"), choices.id, "", page.path)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(page.digest),
@@ -93,7 +92,7 @@ def tearsheet(plan: Plan, backtest_version: str) -> dg.AssetsDefinition:
 
 
 def _content(plan: Plan, lake: Lake, result: Evaluation, variant: str, provenance: Mapping[str, str]) -> TearsheetInput:
-    days = result.daily["day"]
+    days, runs = result.daily["day"], stored_runs(lake, newest=True)
     return tearsheet_input(
         plan.experiment,
         result,
@@ -103,30 +102,16 @@ def _content(plan: Plan, lake: Lake, result: Evaluation, variant: str, provenanc
         market=market_note(plan.universe.source),
         settings=yaml.safe_dump(plan.experiment.model_dump(mode="json"), sort_keys=False),
         provenance=provenance,
-        looks=looks(stored_runs(lake, newest=True), variant, result.daily),
+        looks=looks(runs, variant, result.daily),
+        likeness=likeness(runs, variant, result.daily),
         record=stored_record(plan, lake, days[0], days[-1]),
     )
 
 
-def _card(
-    plan: Plan, choices: BacktestRange, variant: str, content: TearsheetInput, result: Evaluation, version: str
-) -> RunCard:
-    trades = result.summary["trades"]
-    figures = {**result.summary["measures"], "win_rate": trades["win_rate"], "profit_factor": trades["profit_factor"]}
-    return RunCard(
-        experiment=plan.name,
-        variant=variant,
-        choices=choices.id,
-        first_day=result.daily["day"][0],
-        last_day=result.daily["day"][-1],
-        days=result.daily.height,
-        trades=trades["closed"],
-        gates_passed=sum(gate.passed is True for gate in content.gates),
-        gates=len(content.gates),
-        outcome=verdict_of(content).outcome,
-        measures={name: figures.get(name) for name in MEASURES},
-        version=version,
-    )
+def _judged(card: RunCard, content: TearsheetInput) -> RunCard:
+    passed = sum(gate.passed is True for gate in content.gates)
+    found = {"gates_passed": passed, "gates": len(content.gates), "outcome": verdict_of(content).outcome}
+    return card.model_copy(update=found)
 
 
 def _stored(plan: Plan, lake: Lake, choices: BacktestRange) -> Evaluation:

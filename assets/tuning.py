@@ -1,8 +1,8 @@
 """The searches of an experiment: settings of its models, found on rows known before an as-of, with every trial kept."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,18 +13,22 @@ import polars as pl
 
 from assets.experiment import Plan, lake_partition
 from assets.frame_type import table_metadata
+from assets.heard import heard, warned
 from assets.keys import asset_key, code_version
 from assets.markdown import markdown_table, plotted
 from assets.partitions import AsOfPartition, data_to_as_of, tuning_partitions, tuning_to_as_of
 from assets.pictures import show_picture
 from nightfold.errors import LakeError
 from nightfold.experiment import ModelChoice
+from nightfold.features.select import row_lookback
 from nightfold.models.catalog import find_model
+from nightfold.models.contract import ModelSpec
 from nightfold.models.dataset import Dataset
 from nightfold.spec import fingerprint
 from nightfold.training import Sample
 from nightfold.tuning.fold import TuningRows
-from nightfold.tuning.ledger import LEDGER, configurations, ledger_rows, merged, sharpe_variance
+from nightfold.tuning.ledger import LEDGER, configuration, configurations, ledger_rows, merged, sharpe_variance
+from nightfold.tuning.luck import winner_luck
 from nightfold.tuning.picture import tuning_picture
 from nightfold.tuning.search import Search, tune
 from nightfold.tuning.selection import BEST_CONFIG, as_text, best_config
@@ -32,7 +36,7 @@ from nightfold.window import parse_moment
 from resources.lake import Lake
 
 STAGE = "tuning"
-_CODE = "models tuning splits training target"
+_CODE = "models tuning splits training row_weight target"
 TRIALS = "trials.parquet"
 
 _WORKERS = 2
@@ -82,17 +86,22 @@ def tuning(plan: Plan) -> tuple[dg.AssetsDefinition, str]:
             wanted = fingerprint({"code": own_version, "rows": {name: each.fingerprint for name, each in rows.items()}})
             stored = stored_ledger(plan, lake, place)
             if not config.force and lake.version(plan.key(STAGE), place) == wanted:
-                return wanted, _counts(stored) | {"progress": "already searched"}
+                known = _luck(plan, partition, stored, _stored_winners(plan, lake, place, rows))
+                known |= _stored_warning(plan, lake, place)
+                return wanted, _counts(stored) | known | {"progress": "already searched"}
             journal = scratch / "studies" / plan.name / own_version  # other code, other scores
             if config.force:
                 _forget(journal)
-            searches = {member: _search(plan, member, rows[member], journal) for member in rows}
+            with heard(context, folder):
+                searches = {member: _search(plan, member, rows[member], journal) for member in rows}
             ledger = merged(stored, _ledger(plan, partition, searches))
             LEDGER.validate(ledger).write_parquet(folder / TRIALS)
             for member, search in searches.items():
                 (folder / member).mkdir()
                 (folder / member / BEST_CONFIG).write_text(_best(plan, member, partition, search))
-            return wanted, _counts(ledger) | _found(searches) | _picture(plan, partition, searches, reports)
+            winners = {member: search.best.spec for member, search in searches.items()}
+            told = _counts(ledger) | _luck(plan, partition, ledger, winners) | warned(folder)
+            return wanted, told | _found(searches) | _picture(plan, partition, searches, reports)
 
         return plan.store(context, lake, STAGE, make)
 
@@ -174,6 +183,7 @@ def _rows(plan: Plan, lake: Lake, partition: AsOfPartition) -> dict[str, TuningR
             horizon=horizon,
             interval=plan.interval,
             symbols=symbols,
+            lookback=row_lookback(plan.features, choice.longest_window),
         )
         for member, choice in plan.experiment.models.items()
         if choice.tuning is not None
@@ -181,7 +191,7 @@ def _rows(plan: Plan, lake: Lake, partition: AsOfPartition) -> dict[str, TuningR
 
 
 def _dataset(sample: Sample, keys: pl.DataFrame, choice: ModelChoice) -> Dataset:
-    parts = sample.windowed(choice.window)
+    parts = sample.windowed(choice.longest_window)
     joined = reduce(Dataset.join, (parts[name] for name in ("train", "stopping")))
     return replace(joined, weight=keys["weight"].to_numpy())
 
@@ -211,7 +221,7 @@ def _ledger(plan: Plan, partition: AsOfPartition, searches: Mapping[str, Search]
     return pl.concat(
         ledger_rows(
             search,
-            f"{plan.key(member)}/{partition.universe}",
+            _subject(plan, partition, member),
             plan.experiment.models[member].model,
             partition.as_of,
             metric,
@@ -241,6 +251,37 @@ def _counts(ledger: pl.DataFrame) -> dict[str, Any]:
         "pruned": ledger.filter(state="pruned").height,
         **plotted({"sharpe_variance": variance}),
     }
+
+
+def _luck(
+    plan: Plan, partition: AsOfPartition, ledger: pl.DataFrame, winners: Mapping[str, ModelSpec]
+) -> dict[str, Any]:
+    """Tell how much of each winner may be luck: plotted, and with what deflates it in a table."""
+    found = {}
+    for member, spec in winners.items():
+        subject = _subject(plan, partition, member)
+        winner = configuration(subject, plan.experiment.models[member].model, spec)
+        found[member] = winner_luck(ledger.filter(subject=subject), winner)
+    rows = [{"member": member, **asdict(each)} for member, each in found.items()]
+    figures = {f"{member}_deflated_sharpe": each.deflated_sharpe for member, each in found.items()}
+    return {**plotted(figures), "luck": dg.MetadataValue.md(markdown_table(pl.DataFrame(rows)))}
+
+
+def _stored_winners(plan: Plan, lake: Lake, place: str, members: Iterable[str]) -> dict[str, ModelSpec]:
+    with TemporaryDirectory() as scratch:
+        stored = lake.fetch_folder(plan.key(STAGE), place, Path(scratch))
+        configs = {member: json.loads((stored / member / BEST_CONFIG).read_text())["config"] for member in members}
+    return {member: type(plan.experiment.models[member].spec).model_validate(each) for member, each in configs.items()}
+
+
+def _stored_warning(plan: Plan, lake: Lake, place: str) -> dict[str, str]:
+    with TemporaryDirectory() as scratch:
+        return warned(lake.fetch_folder(plan.key(STAGE), place, Path(scratch)))
+
+
+def _subject(plan: Plan, partition: AsOfPartition, member: str) -> str:
+    """Name what is searched, as the ledger does."""
+    return f"{plan.key(member)}/{partition.universe}"
 
 
 def _found(searches: Mapping[str, Search]) -> dict[str, Any]:

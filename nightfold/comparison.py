@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nightfold.forecast import forecast_columns
 from nightfold.models.objective import Objective
+from nightfold.splits.overlap import FEWEST_BEYOND
 from nightfold.tearsheet.score_charts import METRICS
 from nightfold.tearsheet.summary import by_model
 
@@ -25,8 +26,17 @@ _WORDS = {
     "macro_f1_chance": "chance",
     "direction_gain": "direction gain",
     "direction_error": "± error of it",
-    "r2": "R2",
+    "train_r2": "R2 train",
+    "validation_r2": "R2 validation",
+    "r2": "R2 test",
     "sign_accuracy": "sign right",
+    "coverage": "coverage",
+    "level": "level",
+    "wanted": "wanted",
+    "share": "came",
+    "pinball": "pinball loss",
+    "independent": "independent rows",
+    "is_thin": "too few rows",
     "cpu_seconds": "CPU seconds",
     "seen": "possibly seen",
 }
@@ -49,6 +59,8 @@ class Comparison:
         whether its gain over the constant, is beyond two standard errors; and whether it may have seen the test.
     correlations
         Per horizon how much forecasts move together: a row and a column a member.
+    levels
+        Of quantiles, as from `nightfold.coverage.score_levels`; else without rows.
     """
 
     metric: str
@@ -56,6 +68,7 @@ class Comparison:
     models: pl.DataFrame
     best: pl.DataFrame
     correlations: Mapping[int, pl.DataFrame]
+    levels: pl.DataFrame
 
 
 def compare(
@@ -66,6 +79,8 @@ def compare(
     members: Sequence[str],
     seconds: Mapping[tuple[str, int], float],
     seen: Collection[str] = (),
+    learnt: pl.DataFrame | None = None,
+    levels: pl.DataFrame | None = None,
 ) -> Comparison:
     """Lay scores, correlations and costs out for reading.
 
@@ -81,11 +96,17 @@ def compare(
         CPU seconds of the fits of one as-of, by member and horizon.
     seen
         Members that are pretrained on some of these bars; the ensemble is as seen as they are.
+    learnt
+        ``model``, ``horizon``, ``train_r2``, ``validation_r2``: means over as-ofs of how well members forecast the rows
+        they had learnt from, and those that scored them. Where known they stand beside that of the test, since a model
+        that knows its training rows by heart is far better there.
+    levels
+        Of a backtest of quantiles: a row a model, horizon and level.
     """
     cost = {**seconds, **{("ensemble", h): sum(seconds.get((m, h), 0.0) for m in members) for h in horizons}}
     table = by_model(scores)
     spent = [cost.get((model, horizon)) for model, horizon in table.select("model", "horizon").iter_rows()]
-    models = table.with_columns(pl.Series("cpu_seconds", spent, pl.Float64)).drop("metric")
+    models = _with_learnt(table, learnt).with_columns(pl.Series("cpu_seconds", spent, pl.Float64)).drop("metric")
     marked = pl.col("model").is_in([*seen, *(["ensemble"] if set(seen) & set(members) else [])])
     if seen:
         models = models.with_columns(seen=pl.when(marked).then(pl.lit("yes")).otherwise(pl.lit("no")))
@@ -110,15 +131,42 @@ def compare(
         models.select(known),
         best,
         {h: _correlation(predictions, objective, h, members) for h in horizons},
+        pl.DataFrame() if levels is None else levels,
     )
+
+
+def _with_learnt(models: pl.DataFrame, learnt: pl.DataFrame | None) -> pl.DataFrame:
+    """Put R2 of training and validation rows before that of the test."""
+    if learnt is None:
+        return models
+    joined = models.join(learnt, on=["model", "horizon"], how="left", maintain_order="left")
+    place = models.columns.index("r2")
+    return joined.select(*models.columns[:place], "train_r2", "validation_r2", *models.columns[place:])
 
 
 def _beyond_error(name: str) -> pl.Expr:
     return pl.col(f"{name}_gain") > 2 * pl.col(f"{name}_error")
 
 
-def as_markdown(comparison: Comparison, title: str, note: str = "", remarks: Sequence[str] = ()) -> str:
-    """Write a comparison as a Markdown document, with remarks on what its scores are worth."""
+def as_markdown(
+    comparison: Comparison,
+    title: str,
+    note: str = "",
+    remarks: Sequence[str] = (),
+    pairs: pl.DataFrame | None = None,
+) -> str:
+    """Write a comparison as a Markdown document.
+
+    Parameters
+    ----------
+    comparison, title, note
+        What is compared, the heading, and what is made up about it.
+    remarks
+        On what its scores are worth.
+    pairs
+        How differently every two members saw the validation rows of the newest as-of, as from
+        `nightfold.ensemble.diversity.pairs`.
+    """
     loss = f"Loss is {comparison.metric.lower()}, lower is better; the constant names the {comparison.constant} "
     parts = [
         f"# {title}",
@@ -129,10 +177,37 @@ def as_markdown(comparison: Comparison, title: str, note: str = "", remarks: Seq
         "## Best at each horizon",
         "\n".join(best_words(row) for row in comparison.best.iter_rows(named=True)),
     ]
+    if comparison.levels.height:
+        parts += ["## Level by level", LEVEL_WORDS, _markdown(level_table(comparison.levels))]
     for horizon, table in comparison.correlations.items():
         if table.height > 1:
             parts += [f"## Correlation of forecasts, {horizon} bars ahead", _markdown(spelled(table))]
+    if pairs is not None and pairs.height:
+        named = pairs.rename(lambda name: name.replace("_", " "))
+        parts += ["## How differently members see the validation rows of the newest as-of", _markdown(spelled(named))]
     return "\n\n".join(parts) + "\n"
+
+
+LEVEL_WORDS = (
+    "Share of bars that came at or under each level (or between the outer two), with the 95 % interval of a block "
+    f"bootstrap. With under {FEWEST_BEYOND} independent rows expected beyond it, a level has too few."
+)
+
+
+def level_table(levels: pl.DataFrame) -> pl.DataFrame:
+    """Write the levels of quantile forecasts as a person would read them."""
+    percents = [
+        pl.col(name).mul(100).round(1).cast(pl.String).add(" %").fill_null("–").alias(name)
+        for name in ("wanted", "share", "low", "high")
+    ]
+    return spelled(
+        levels.with_columns(
+            *percents,
+            pl.col("level").cast(pl.String).fill_null("between"),
+            pl.col("independent").round(0).cast(pl.Int64),
+            is_thin=pl.when("is_thin").then(pl.lit("yes")).otherwise(pl.lit("no")),
+        )
+    ).rename({"low": "from", "high": "to"})
 
 
 def best_words(row: Mapping[str, Any]) -> str:
@@ -159,7 +234,8 @@ def spelled(table: pl.DataFrame) -> pl.DataFrame:
         for name, kind in table.schema.items()
         if kind == pl.Float64
     ]
-    return table.with_columns(floats).cast(pl.String).rename({name: _WORDS.get(name, name) for name in table.columns})
+    words = table.with_columns(floats).cast(pl.String).with_columns(pl.all().fill_null("–"))
+    return words.rename({name: _WORDS.get(name, name) for name in table.columns})
 
 
 def _correlation(predictions: pl.DataFrame, objective: Objective, horizon: int, members: Sequence[str]) -> pl.DataFrame:

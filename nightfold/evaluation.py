@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 from pydantic import PositiveFloat
 
-from nightfold.backtest.cost import Costs
+from nightfold.alone import traded_alone
+from nightfold.backtest.leaving import with_reasons
 from nightfold.backtest.result import daily_returns
+from nightfold.coverage import score_levels
 from nightfold.decision import bar_length, passed, variants, wanted_positions
 from nightfold.errors import ConfigError
 from nightfold.experiment import Experiment
@@ -24,7 +26,13 @@ from nightfold.robustness import Account, baselines, luck, overfitting, scale_co
 from nightfold.spec import Spec
 from nightfold.target import Target
 from nightfold.tearsheet.regime import count_crashes, crashes, regime_returns, regimes
-from nightfold.tearsheet.summary import measure_exposure, measure_returns, measure_trades, sum_costs
+from nightfold.tearsheet.summary import (
+    measure_exposure,
+    measure_relation,
+    measure_returns,
+    measure_trades,
+    sum_costs,
+)
 
 Constants = Mapping[tuple[str, str, int], Sequence[float]]
 
@@ -63,8 +71,8 @@ class Evaluation:
 
     Parameters
     ----------
-    equity, fills, trades, rejected, triggers
-        As in `nightfold.backtest.result.Backtest`.
+    equity, fills, trades, rejected, triggers, open_orders, funding
+        As in `nightfold.backtest.result.Backtest`; trades with the reasons of `nightfold.backtest.leaving`.
     daily, baselines
         ``day``, ``daily_return`` of the strategy; and by ``name`` of what anyone could have traded.
     regimes, sensitivity, shocks
@@ -73,6 +81,8 @@ class Evaluation:
         Policies in force by ``as_of``, and how many forecasts passed them by ``symbol``; empty without a policy.
     scores
         ``as_of``, ``model``, ``horizon``, ``rows`` and forecast scores out of sample.
+    levels
+        As from `nightfold.coverage.score_levels`; no row where no quantiles are forecast.
     summary
         Measures, costs and settings as plain JSON data.
     """
@@ -82,6 +92,8 @@ class Evaluation:
     trades: pl.DataFrame
     rejected: pl.DataFrame
     triggers: pl.DataFrame
+    open_orders: pl.DataFrame
+    funding: pl.DataFrame
     daily: pl.DataFrame
     baselines: pl.DataFrame
     regimes: pl.DataFrame
@@ -90,6 +102,7 @@ class Evaluation:
     policies: pl.DataFrame
     passing: pl.DataFrame
     scores: pl.DataFrame
+    levels: pl.DataFrame
     summary: dict[str, Any]
 
 
@@ -139,15 +152,18 @@ def evaluate(
     traded, spoken = (frame.filter(pl.col("open_time") >= begins) for frame in (bars, predictions))
     forecasts, interval = Forecasts(experiment, label_set, spoken, traded, labels), _interval(traded)
 
-    def wanted(asked: Costs) -> pl.DataFrame:
-        return wanted_positions(forecasts, asked, policies)
+    def wanted(edge: float) -> pl.DataFrame:
+        return wanted_positions(forecasts, costs, policies, edge)
 
     account = Account(traded, wanted, costs, experiment.limits, experiment.capital, funding)
-    run = account.trade()
+    targets = wanted(1.0)
+    run = account.trade(targets)
     daily, others = daily_returns(run), baselines(account, run)
+    holding = others["Buy and hold"]
+    scored = spoken.join(labels, on=["symbol", "open_time"])
     summary = {
-        "measures": measure_returns(daily) | measure_exposure(run.equity, run.fills),
-        "holding": measure_returns(others["Buy and hold"]),
+        "measures": measure_returns(daily) | measure_relation(daily, holding) | measure_exposure(run.equity, run.fills),
+        "holding": measure_returns(holding),
         "trades": asdict(measure_trades(run.trades)),
         "cost_totals": asdict(sum_costs(run.fills, run.trades)),
         "luck": luck(account, run),
@@ -157,14 +173,17 @@ def evaluate(
         "choices": choices.model_dump(),
         "capital": experiment.capital,
         "ruined": run.is_ruined,
-        "open_orders": run.open_orders.height,
+        "alone": traded_alone(forecasts, account, policies),
+        "assumed_funding": _assumed_funding(experiment, traded, funding),
     }
     return Evaluation(
         equity=run.equity,
         fills=run.fills,
-        trades=run.trades,
+        trades=with_reasons(run.trades, targets, costs, bar_length(traded)),
         rejected=run.rejected,
         triggers=run.triggers,
+        open_orders=run.open_orders,
+        funding=run.funding,
         daily=daily,
         baselines=pl.concat(frame.select(pl.lit(name).alias("name"), pl.all()) for name, frame in others.items()),
         regimes=regime_returns(daily, regimes(traded if history is None else history, interval)),
@@ -172,9 +191,18 @@ def evaluate(
         shocks=shocks(account, run),
         policies=_in_force_within(policies, begins, run.equity["close_time"][-1]),
         passing=passed(forecasts, costs, policies),
-        scores=score_forecasts(experiment, spoken.join(labels, on=["symbol", "open_time"]), constants),
+        scores=score_forecasts(experiment, scored, constants),
+        levels=score_levels(experiment, scored, constants),
         summary=summary,
     )
+
+
+def _assumed_funding(experiment: Experiment, bars: pl.DataFrame, funding: pl.DataFrame | None) -> list[str]:
+    """Symbols of a perpetual account whose funding is the constant of its costs, for want of recorded rates."""
+    if experiment.limits.instrument == "spot":
+        return []
+    recorded = set() if funding is None else set(funding["symbol"])
+    return sorted(set(bars["symbol"]) - recorded)
 
 
 def _in_force_within(policies: pl.DataFrame | None, begins: datetime, ends: datetime) -> pl.DataFrame:

@@ -14,20 +14,22 @@ from nightfold.bars.symbol import normalize_symbol
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.features.catalog import CATALOG
-from nightfold.features.select import FeatureSelection, by_set
-from nightfold.interval import Interval
+from nightfold.features.select import FeatureSelection, by_set, max_lookback
+from nightfold.idle import refuse_idle
+from nightfold.interval import Interval, duration
 from nightfold.labels.searched import data_names
 from nightfold.labels.table import LabelSet
 from nightfold.models.catalog import find_model
-from nightfold.models.contract import ModelSpec, require_task
+from nightfold.models.contract import ModelSpec, require_features, require_task
 from nightfold.policy.spec import PolicySpec
 from nightfold.source import records_flow
 from nightfold.spec import Spec
-from nightfold.splits.as_of import SplitSpec
+from nightfold.splits.as_of import SplitSpec, known_before, reach
+from nightfold.splits.room import check_room
 from nightfold.target import Target
 from nightfold.tearsheet.gates import Gates
 from nightfold.tuning.selection import check_metric
-from nightfold.tuning.space import check_space
+from nightfold.tuning.space import candidates, check_space, longest_window
 from nightfold.tuning.spec import TuningSpec
 from nightfold.universe import Universe
 from nightfold.window import LONGEST, Length, Window, midnight, window_of
@@ -76,6 +78,13 @@ class ModelChoice(Spec):
     def window(self) -> int | None:
         """Bars it looks at; none: one row."""
         return find_model(self.model).model(self.spec).window
+
+    @property
+    def longest_window(self) -> int | None:
+        """Most bars it may come to look at: its own window, or the longest that its search tries."""
+        if self.tuning is None:
+            return self.window
+        return longest_window(find_model(self.model), self.spec, self.tuning)
 
 
 class TunedChoice(NamedTuple):
@@ -171,10 +180,7 @@ class Experiment(Spec):
                 f"`strategy.quantile_weights` has {len(weights)} weights and the target forecasts {said} quantiles; "
                 "give one for each, or leave it out."
             )
-        if self.policy is not None and self.strategy.sizing is not None:
-            raise ConfigError(
-                "`strategy.sizing` and `policy` are both given; a policy sizes its positions itself: leave one out."
-            )
+        refuse_idle(self.strategy, self.policy, self.costs, self.limits)
         if self.policy is not None and not self.target.is_traded:
             raise ConfigError(
                 f"`policy` is given; the target {self.target.kind} names no side and is not traded: leave it out."
@@ -192,6 +198,7 @@ class Experiment(Spec):
                 )
             require_task(name, find_model(choice.model).capabilities, self.target.objective.task)
         self._check_tuning()
+        self._check_needs()
         return self
 
     def _check_tuning(self) -> None:
@@ -201,9 +208,18 @@ class Experiment(Spec):
                 f"force: take `once` or {self.retrain}."
             )
         for choice in self.tuned.values():
-            check_space(find_model(choice.model), choice.tuning)
+            check_space(find_model(choice.model), choice.spec, choice.tuning)
             if choice.tuning.metric is not None:
                 check_metric(choice.tuning.metric, self.target.objective)
+
+    def _check_needs(self) -> None:
+        """See that features which settings name are chosen, also those that a search may come to name."""
+        chosen = self.features.resolve()
+        for name, choice in self.models.items():
+            require_features(name, choice.spec, chosen)
+            if choice.tuning is not None and choice.spec.needs:
+                for spec in candidates(find_model(choice.model), choice.spec, choice.tuning):
+                    require_features(name, spec, chosen)
 
     def check_against(self, universe: Universe, label_sets: Mapping[str, LabelSet]) -> None:
         """See that what the experiment asks for is there.
@@ -211,8 +227,8 @@ class Experiment(Spec):
         Raises
         ------
         ConfigError
-            If a symbol, interval, label set, horizon or what a feature needs is not, or the first as-of lies outside
-            the range.
+            If a symbol, interval, label set, horizon or what a feature needs is not, the first as-of lies outside the
+            range, or a part of its split must be empty.
         """
         self.traded(universe.symbols)
         if self.name in data_names(label_sets):
@@ -229,6 +245,18 @@ class Experiment(Spec):
                 "it must lie between, with the days before it to train on. Set it so, or give these bars a folder of "
                 "settings and experiments of their own (NIGHTFOLD_CONFIG)."
             )
+        self._check_split(universe, label_sets[self.target.label_set])
+
+    def _check_split(self, universe: Universe, label_set: LabelSet) -> None:
+        """See that the first as-of can have rows in every part of its split."""
+        interval = self.interval or universe.interval
+        as_of = window_of(midnight(self.first_as_of), self.retrain).start
+        unknown = max(max_lookback(self.features.resolve()), label_set.volatility_bars)
+        first = midnight(universe.start) + unknown * duration(interval)
+        if (length := reach(self.split)) is not None:
+            first = max(first, as_of - length)
+        first += (self.window - 1) * duration(interval)
+        check_room(self.split, first, known_before(self.split, as_of), interval, self.target.least_span)
 
     def _check_sets(self, universe: Universe) -> None:
         """See that the universe can feed the sets that features are chosen from."""
@@ -285,8 +313,8 @@ class Experiment(Spec):
 
     @property
     def window(self) -> int:
-        """Most bars that a member looks at: 1 where all look at single rows."""
-        return max(choice.window or 1 for choice in self.models.values())
+        """Most bars that a member may come to look at: 1 where all look at single rows."""
+        return max(choice.longest_window or 1 for choice in self.models.values())
 
     @property
     def model_lifetime(self) -> timedelta:

@@ -1,9 +1,10 @@
 """Every result that was looked at: one card a variant and last day, so that the best of many is judged as such."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -11,6 +12,9 @@ from nightfold.experiment import Experiment
 from nightfold.schema import Column, Table
 from nightfold.spec import Spec, fingerprint
 from nightfold.tearsheet.measures import FEW_TRIALS, daily_sharpe_ratio, is_ruined, sharpe_variance
+
+UNJUDGED = "unjudged"
+"""Outcome of a result that was shown by its backtest alone."""
 
 _NOT_THE_VARIANT = {"description", "owner", "gates"}
 
@@ -35,8 +39,8 @@ LEADERBOARD = Table(
         "experiment": Column(pl.String, "Experiment it belongs to."),
         "variant": Column(pl.String, "Hash of all settings that shape it."),
         "choices": Column(pl.String, "Run choices: full, or the hash of a range and cost scale."),
-        "outcome": Column(pl.String, "Verdict: passed, failed or unknown."),
-        "gates": Column(pl.String, "Gates passed of those asked."),
+        "outcome": Column(pl.String, "Verdict: passed, failed, unknown, or unjudged without a tearsheet."),
+        "gates": Column(pl.String, "Gates passed of those asked.", nullable=True),
         "first_day": Column(pl.Date, "First day of the result, UTC."),
         "days": Column(pl.Int64, "Days it covers.", minimum=1),
         "trades": Column(pl.Int64, "Closed trades.", minimum=0),
@@ -59,10 +63,10 @@ class RunCard(Spec):
     last_day: date
     days: int
     trades: int
-    gates_passed: int
-    gates: int
-    outcome: str
-    """passed, failed or unknown."""
+    gates_passed: int = 0
+    gates: int = 0
+    outcome: str = UNJUDGED
+    """passed, failed or unknown, as its tearsheet found; `UNJUDGED` before there is one."""
     measures: dict[str, float | None]
     """`MEASURES` by name; unknown ones are None."""
     version: str
@@ -80,6 +84,34 @@ class Run:
 
     card: RunCard
     daily: pl.DataFrame
+
+
+def seen(
+    experiment: str, variant: str, choices: str, daily: pl.DataFrame, summary: Mapping[str, Any], version: str
+) -> Run:
+    """Card a result as its backtest shows it, before any gate is judged.
+
+    Parameters
+    ----------
+    experiment, variant, choices, version
+        As on the card.
+    daily, summary
+        As in `nightfold.evaluation.Evaluation`.
+    """
+    trades = summary["trades"]
+    figures = {**summary["measures"], "win_rate": trades["win_rate"], "profit_factor": trades["profit_factor"]}
+    card = RunCard(
+        experiment=experiment,
+        variant=variant,
+        choices=choices,
+        first_day=daily["day"][0],
+        last_day=daily["day"][-1],
+        days=daily.height,
+        trades=trades["closed"],
+        measures={name: figures.get(name) for name in MEASURES},
+        version=version,
+    )
+    return Run(card, daily)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +186,7 @@ def table(runs: Sequence[Run]) -> pl.DataFrame:
             "variant": run.card.variant,
             "choices": run.card.choices,
             "outcome": run.card.outcome,
-            "gates": f"{run.card.gates_passed}/{run.card.gates}",
+            "gates": f"{run.card.gates_passed}/{run.card.gates}" if run.card.gates else None,
             "first_day": run.card.first_day,
             "days": run.card.days,
             "trades": run.card.trades,

@@ -54,6 +54,9 @@ class Target(Spec):
     weighting: Weighting = "uniqueness"
     """What rows count in training: average `uniqueness`, that times the return it was worth, or all `equal`. Labels
     of one length without barriers are equally unique."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """`balanced`: classes count the same in training however rare they are; probabilities are brought back to how often
+    each comes before anything reads them."""
     stride: PositiveInt = 1
     """Only every so many bars are learnt from and validated, where neighbours share most of their future; every bar
     is forecast and traded all the same."""
@@ -78,6 +81,11 @@ class Target(Spec):
             raise ConfigError(f"`horizons` is {self.horizons}; the target next_bar looks one bar ahead: write [1].")
         if self.weighting == "attribution" and self.kind != "barrier":
             raise ConfigError("`weighting` is attribution; it weighs barrier labels only, take uniqueness or equal.")
+        if self.class_weight != "none" and not self.objective.classes:
+            raise ConfigError(
+                f"`class_weight` is {self.class_weight}; a forecast of the task {self.objective.task} has no classes, "
+                "leave it out."
+            )
         if self.relabel and not self.has_barriers:
             raise ConfigError(f"`relabel` is true; the target {self.kind} has no barriers, leave it out.")
         Objective(quantiles=self.quantiles)
@@ -98,6 +106,11 @@ class Target(Spec):
     def has_barriers(self) -> bool:
         """Whether the label ends where a barrier is touched."""
         return self.kind == "barrier"
+
+    @property
+    def least_span(self) -> int:
+        """Bars that a label of the farthest horizon covers at least: barriers may be met in the next bar."""
+        return 1 if self.has_barriers else max(self.horizons)
 
     def columns(self, horizon: int) -> list[str]:
         """Columns of the label table that `labelled` reads, without the key."""

@@ -16,9 +16,11 @@ from nightfold.models.dataset import Dataset
 from nightfold.models.objective import Objective
 from nightfold.models.rows import FeatureRows
 from nightfold.models.score import constant_forecast
+from nightfold.row_weight import decay, even_share, row_weights
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
+from nightfold.splits.overlap import independent_rows
 from nightfold.splits.purge import NEVER, Parts, cut, spans
 from nightfold.target import Target
 
@@ -32,9 +34,9 @@ class Sample:
     Parameters
     ----------
     train, stopping, validation
-        Rows in time order, symbols of one moment together; weights are scaled alike, so that those of the training
-        rows have mean 1. `stopping` is the earlier half of the split's validation part and ends fits early,
-        `validation` the later half and scores and calibrates, with the purge between them.
+        Rows in time order, symbols of one moment together; weights, as of `nightfold.row_weight`, are scaled alike, so
+        that those of the training rows have mean 1. `stopping` is the earlier half of the split's validation part and
+        ends fits early, `validation` the later half and scores and calibrates, with the purge between them.
     places
         By part, the position of each of its rows among those of `rows`.
     rows
@@ -46,7 +48,8 @@ class Sample:
     accounts
         ``symbol``, ``reason``, ``rows``: what became of every bar of the window.
     effective_rows
-        How many independent rows the training rows are worth: the sum of their average uniqueness.
+        How many independent rows the training rows are worth: overlapping labels and symbols of one moment count once,
+        as of `nightfold.splits.overlap`, and what a half-life takes away is gone.
     window
         Most bars that a member looks at.
     """
@@ -216,29 +219,27 @@ def sample(
         "stopping": parts.validation[later.train],
         "validation": parts.validation[later.validation],
     }
+    table = table.with_columns(weight=row_weights(table, parts.train, target, spec, as_of))
     place = table["row"].to_numpy()
     made = {name: _dataset(table[part], names, target.objective) for name, part in chosen.items()}
+    keys = {name: table[part].select(_CONTEXT) for name, part in chosen.items()}
     train = made["train"]
     return Sample(
         **{name: replace(part, weight=part.weight / train.weight.mean()) for name, part in made.items()},
-        keys={name: table[part].select(_CONTEXT) for name, part in chosen.items()},
+        keys=keys,
         span=_span(table, chosen) | {"known_until": known_before(spec, as_of)},
         accounts=account(rows, _with_split_losses(lost, place, parts, parts.validation[later.purged])),
         places={name: place[part].astype(np.int64) for name, part in chosen.items()},
         rows=features,
-        effective_rows=_effective(train, target, horizon),
+        effective_rows=_effective(keys["train"], spec, as_of),
         window=window,
     )
 
 
-def _effective(train: Dataset, target: Target, horizon: int) -> float:
-    """Sum of average uniqueness: stored for barriers, and of spans of one length the share of their bars.
-
-    A stride takes neighbours away: so many times as unique are those that stay, and at most 1.
-    """
-    if target.has_barriers and target.weighting == "uniqueness":
-        return float(np.minimum(train.weight * target.stride, 1.0).sum())
-    return len(train) * min(1.0, target.stride / horizon)
+def _effective(train: pl.DataFrame, spec: SplitSpec, as_of: datetime) -> float:
+    """Independent rows, fewer where old ones hardly count."""
+    worth = independent_rows(train["open_time"], train["label_end"])
+    return worth * even_share(decay(train["open_time"], as_of, spec.half_life_days))
 
 
 def _dataset(table: pl.DataFrame, names: Sequence[str], objective: Objective) -> Dataset:

@@ -132,8 +132,8 @@ def leaderboard(
     output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
     every: Annotated[bool, typer.Option("--all", help="All days of each variant, not just its newest result.")] = False,
 ) -> None:
-    """List all results that were looked at, of every experiment."""
-    from assets.leaderboard import stored_runs
+    """List all results that were looked at, of every experiment; csv and json have all measures."""
+    from assets.leaderboard import SHOWN, stored_runs
     from nightfold.leaderboard import newest, table
     from resources.environments import load_environment
 
@@ -143,7 +143,8 @@ def leaderboard(
             raise ConfigError(
                 "there are no results yet; `nightfold run` or `nightfold backfill --layer evaluate` makes one."
             )
-        show(table(runs if every else newest(runs)), output, rows=-1)
+        board = table(runs if every else newest(runs))
+        show(board.select(SHOWN) if output == "table" else board, output, rows=-1)
 
 
 app.command()(features)

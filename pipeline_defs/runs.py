@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from platform import node
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from sqlalchemy.exc import DBAPIError
 
@@ -19,6 +21,12 @@ from pipeline_defs.nightly import Step
 
 PROCESS_TAG = "nightfold/process"
 
+_STREAMS_AS_THEY_ARE = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
 _IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *_IN_PROGRESS]
 
@@ -29,6 +37,15 @@ class RunFailedError(NightfoldError, RuntimeError):
 
 class RecordError(NightfoldError, OSError):
     """Dagster cannot keep its records of runs."""
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """Open Dagster's storage for runs of this process, whose output stays on the process's own streams.
+
+    Dagster would turn both streams into files below ``home`` while a run is on. What cannot be written there, because
+    the disk is full, is lost, and so may be the stream itself: the error that says so has to reach the person.
+    """
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_STREAMS_AS_THEY_ARE))
 
 
 @contextmanager
@@ -47,9 +64,18 @@ def recording(home: Path | str) -> Iterator[None]:
     except (DBAPIError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise RecordError(
-            f"Dagster's records in {home} cannot be kept: {cause}. What the lake holds is untouched; make room or mend "
-            "access, then run the same command again."
+            f"Dagster's records in {home} cannot be kept: {cause}{_room(Path(home))}. What the lake holds is "
+            "untouched; make room or mend access, then run the same command again."
         ) from error
+
+
+def _room(home: Path) -> str:
+    """Say how full the disk is, which SQLite may call an I/O error."""
+    try:
+        free = shutil.disk_usage(home).free
+    except OSError:
+        return ""
+    return f" (the disk has {free // 1024:,} KiB of room left)"
 
 
 def execute(

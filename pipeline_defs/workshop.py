@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.experiment import Plan
+from assets.forecast_log import STAGE as LOG
 from assets.leaderboard import KEY as LEADERBOARD
 from assets.line import Line
 from nightfold.errors import ConfigError, UnknownNameError
@@ -21,7 +22,7 @@ from nightfold.experiment import Experiment
 from nightfold.window import midnight, parse_end, parse_moment
 from pipeline_defs.definitions import build
 from pipeline_defs.nightly import LAYERS, Night, Step, as_of_steps, data_steps, ingest, research, search_steps
-from pipeline_defs.runs import execute, fail_dead_runs, recording
+from pipeline_defs.runs import execute, fail_dead_runs, open_instance, recording
 from resources.alerts import Alerts
 from resources.environments import Environment, load_environment, prepare_dagster_home, utc_now
 from resources.progress import PROGRESS
@@ -61,8 +62,8 @@ class Workshop:
         environment = load_environment(None, utc_now if now is None else lambda: now)
         definitions, line = build(environment)
         with recording(environment.dagster_home):
-            prepare_dagster_home(environment)
-            with dg.DagsterInstance.get() as instance, _progress(tell):
+            home = prepare_dagster_home(environment)
+            with open_instance(home) as instance, _progress(tell):
                 for run in fail_dead_runs(instance):
                     tell(f"run {run} was killed earlier; marked failed")
                 yield cls(environment, definitions, instance, line, tell)
@@ -158,13 +159,15 @@ class Workshop:
     def result(self, experiment: str, choices: BacktestRange, until: datetime) -> None:
         """Make one result of an experiment, of models that come into force before ``until`` and bars that close by it.
 
-        Its tearsheet and its card on the leaderboard are made; the pages about the whole range are left as they are.
+        Its forecast log is filled in with what was known by then, its tearsheet and its card on the leaderboard are
+        made; the pages about the whole range are left as they are.
         """
         plan, start = self.plan(experiment), midnight(self.environment.universe.start)
         for layer in ("tune", "train", "predict", "policy"):
             if f"{experiment}_{layer}" in self.line.layers:
-                only = [plan.key("predictions")] if layer == "predict" else None
-                self._run(self._steps(f"{experiment}_{layer}", plan.symbols, start, until), only=only)
+                logged = layer == "predict" and plan.experiment.target.is_traded
+                known = {plan.key(LOG): {"until": f"{until:%Y-%m-%dT%H:%M}"}} if logged else {}
+                self._run(self._steps(f"{experiment}_{layer}", plan.symbols, start, until), known)
         made = [plan.key("backtest"), plan.key("tearsheet")]
         config = {key: choices.model_dump(exclude_none=True) for key in made}
         self._run([Step(f"{experiment}_evaluate")], config, made)

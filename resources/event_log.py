@@ -16,6 +16,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 
 class BatchedEventLog(SqliteEventLogStorage):
@@ -37,7 +38,7 @@ class BatchedEventLog(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
+        with self._db_lock, _brief_errors():
             if self._batch is None:
                 with super()._connect(shard) as connection:
                     yield connection
@@ -45,6 +46,16 @@ class BatchedEventLog(SqliteEventLogStorage):
             if shard not in self._batch:
                 self._batch[shard] = self._transactions.enter_context(super()._connect(shard))
             yield self._batch[shard]
+
+
+@contextmanager
+def _brief_errors() -> Iterator[None]:
+    """Leave statements and events out of what the database says: Dagster prints all of it before it raises it."""
+    try:
+        yield
+    except DBAPIError as error:
+        error.statement, error.code = None, ""
+        raise
 
 
 class BatchedSqliteStorage(DagsterSqliteStorage):

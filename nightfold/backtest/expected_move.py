@@ -49,14 +49,16 @@ def expected_move(objective: Objective, dead_zone: float, weights: Sequence[floa
 def strength(objective: Objective, cost: float | pl.Expr) -> pl.Expr:
     """How far the mean of forecast quantiles lies beyond the cost of a round trip, in units of their outer distance.
 
+    Negative where the cost is not reached; null where the outer quantiles do not lie apart.
+
     Examples
     --------
     >>> said = pl.DataFrame({"q05": [-0.03], "q50": [0.004], "q95": [0.05]})
     >>> round(said.select(strength(Objective(task="quantile"), 0.002)).item(), 3)
     0.066
     """
-    low, high = objective.columns[0], objective.columns[-1]
-    return (expected_move(objective, 0.0).abs() - cost) / (pl.col(high) - pl.col(low))
+    spread = pl.col(objective.columns[-1]) - pl.col(objective.columns[0])
+    return pl.when(spread > 0).then((expected_move(objective, 0.0).abs() - cost) / spread)
 
 
 def quantile_weights(levels: list[float]) -> list[float]:

@@ -56,7 +56,11 @@ _TABLES = {
         "return_": Column(pl.Float64, "Profit by the value entered."),
         "bars": Column(pl.Int64, "Bars from entry to exit.", minimum=0),
         "is_open": Column(pl.Boolean, "Whether it is still open at the end."),
-        "exit_reason": Column(pl.String, "Why it was left: order, limit, stop, target or liquidation.", nullable=True),
+        "exit_reason": Column(
+            pl.String,
+            "Why it was left: time, signal (of the other side), rule (of risk), limit, stop, target or liquidation.",
+            nullable=True,
+        ),
     },
     "rejected": {
         "symbol": _SYMBOL,
@@ -72,6 +76,20 @@ _TABLES = {
         "symbol": Column(pl.String, "Symbol it stepped in for; null for the whole account.", nullable=True),
         "figure": Column(pl.Float64, "What it looks at, as a fraction of equity."),
         "limit": Column(pl.Float64, "Most that it lets pass."),
+    },
+    "open_orders": {
+        "symbol": _SYMBOL,
+        "open_time": Column(TIME, "Bar at whose close it was decided; it was not done when the data ended."),
+        "wanted": Column(pl.Float64, "Position wanted, in units."),
+    },
+    "funding": {
+        "symbol": _SYMBOL,
+        "time": Column(TIME, "When it was paid."),
+        "open_time": Column(TIME, "Start of the bar that books it."),
+        "quantity": Column(pl.Float64, "Position held, in units, short ones below 0."),
+        "price": Column(pl.Float64, "Price the position was marked at.", above=0),
+        "rate": Column(pl.Float64, "Rate of its value that longs pay and shorts get."),
+        "amount": Column(pl.Float64, "Paid, received below 0."),
     },
     "daily": _DAILY,
     "baselines": {"name": Column(pl.String, "What anyone could have traded."), **_DAILY},
@@ -130,6 +148,18 @@ _TABLES = {
         "r2": _score("Share of the variance of what came that is forecast, against its own mean."),
         "sign_accuracy": _score("Share of bars whose sign was forecast, where neither is 0."),
         "coverage": _score("Share of bars between the outer quantiles."),
+    },
+    "levels": {
+        "model": Column(pl.String, "Member's name, ensemble, or the training quantiles whatever the bar."),
+        "horizon": Column(pl.Int64, "Bars ahead.", minimum=1),
+        "level": _score("Quantile; null for the range between the outer two."),
+        "wanted": Column(pl.Float64, "Share of bars that should come at or under it, or in the range.", minimum=0),
+        "share": Column(pl.Float64, "Share of bars that did, over all as-ofs.", minimum=0, maximum=1),
+        "low": _score("Lower end of its 95 % block-bootstrap interval; null where rows are too few."),
+        "high": _score("Upper end of it."),
+        "pinball": Column(pl.Float64, "Mean pinball loss at the level; of the range: the mean over levels.", minimum=0),
+        "independent": Column(pl.Float64, "Independent rows behind it: overlap and symbols count once.", minimum=0),
+        "is_thin": Column(pl.Boolean, "Whether these are too few to know the level by."),
     },
 }
 

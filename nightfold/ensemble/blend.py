@@ -45,6 +45,16 @@ class EnsembleSpec(Spec):
             self.oof == "purged_kfold" or (self.oof == "expanding" and self.oof_blocks > 1)
         )
 
+    @property
+    def remark(self) -> str:
+        """What a reader of results should know of the rows it learns from; empty where there is nothing."""
+        if self.method == "mean" or self.oof != "purged_kfold":
+            return ""
+        return (
+            "The ensemble's weights are fitted on purged folds, whose models had learnt from later rows as well: more "
+            "rows, and less like the future than blocks end to end."
+        )
+
     def chosen(self, models: Iterable[str]) -> tuple[str, ...]:
         """Names of the members among the models of an experiment, in the experiment's order.
 

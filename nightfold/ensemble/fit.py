@@ -50,8 +50,8 @@ def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zer
     """Fit blend and calibrator.
 
     The blend is fitted on all rows. A mean learns nothing, so all rows calibrate it. Any other blend fits its rows
-    better than new ones; it is calibrated on forecasts of the later half by a blend of the earlier half, as it is
-    judged.
+    better than new ones; a blend of the earlier half forecasts the later half, untouched rows only, and is calibrated
+    there, as it is judged (`OutOfSample.halves`).
 
     Parameters
     ----------

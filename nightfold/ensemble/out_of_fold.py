@@ -36,6 +36,7 @@ def out_of_fold(
     purge: Gap = 0,
     embargo: Gap = 0,
     interval: str | None = None,
+    lookback: int = 0,
 ) -> tuple[Block, ...]:
     """Plan the fits that give every member out-of-sample forecasts.
 
@@ -51,6 +52,8 @@ def out_of_fold(
         the last row, over that share of the moments. `purged_kfold` covers all rows with that many folds, two at least.
     purge, embargo
         Kept free between training rows and the block, as of the splits.
+    lookback
+        Bars that a row's features and window read before its own: folds warn of an embargo that is shorter.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def out_of_fold(
         If rows are too few.
     """
     read = LabelSpans.of(start, end, interval)
-    splitter = _splitter(read, spec, purge, embargo)
+    splitter = _splitter(read, spec, purge, embargo, lookback)
     ends = np.full(read.size, NOT_KNOWN)
     ends[read.rows] = read.ends
     return tuple(
@@ -76,9 +79,9 @@ def out_of_fold(
     )
 
 
-def _splitter(read: LabelSpans, spec: EnsembleSpec, purge: Gap, embargo: Gap) -> Splitter:
+def _splitter(read: LabelSpans, spec: EnsembleSpec, purge: Gap, embargo: Gap, lookback: int) -> Splitter:
     if spec.oof == "purged_kfold":
-        return PurgedKFold(max(spec.oof_blocks, 2), purge=purge, embargo=embargo)
+        return PurgedKFold(max(spec.oof_blocks, 2), purge=purge, embargo=embargo, lookback=lookback)
     test = round(read.moments * spec.oof_share / spec.oof_blocks)
     if test < 1:
         raise ConfigError(

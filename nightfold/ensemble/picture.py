@@ -21,17 +21,57 @@ _CALIBRATION = (440.0, 400.0)
 _LEGEND = 166.0
 _COLORS = (BLUE, GREEN, RED, AMBER, INK, SOFT, FAINT)
 _BLANK = Axis(0.0, 1.0, [])
+_AGREEMENT = "1: they always agree · 0: they know nothing of each other"
+_PAIRS = {
+    "error_correlation": ("Correlation of errors", _AGREEMENT),
+    "q_statistic": ("Q statistic", "1: they err together · 0: independently · −1: one where the other does not"),
+    "disagreement": ("Disagreement", "share of rows on which just one of the two is right"),
+    "double_fault": ("Double fault", "share of rows on which both are wrong"),
+}
+"""How pairs of members are compared: heading and caption by measure."""
 
 
-def correlation_picture(names: Sequence[str], correlations: Array, title: str, *, is_simulated: bool) -> str:
+def pair_pictures(pairs: pl.DataFrame, title: str, *, is_simulated: bool) -> list[str]:
+    """Draw each measure of how differently members see the same rows.
+
+    Parameters
+    ----------
+    pairs
+        As `nightfold.ensemble.diversity.pairs` gives them; measures that the task lacks are left out.
+    title, is_simulated
+        As of `correlation_picture`; the measure is named before the title.
+
+    Returns
+    -------
+    list of str
+        An SVG file a measure; none for an ensemble of one.
+    """
+    if pairs.is_empty():
+        return []
+    names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    drawn = []
+    for measure, (heading, caption) in _PAIRS.items():
+        if measure not in pairs.columns:
+            continue
+        table = np.full((len(names), len(names)), np.nan)
+        for first, second, value in pairs.select("first", "second", measure).iter_rows():
+            here, there = names.index(first), names.index(second)
+            table[here, there] = table[there, here] = np.nan if value is None else value
+        drawn.append(correlation_picture(names, table, f"{heading}: {title}", caption, is_simulated=is_simulated))
+    return drawn
+
+
+def correlation_picture(
+    names: Sequence[str], correlations: Array, title: str, caption: str = _AGREEMENT, *, is_simulated: bool
+) -> str:
     """Draw the correlations between members as a table of tints.
 
     Parameters
     ----------
     names, correlations
         Members, and a matrix in their order; NaN is left blank.
-    title
-        The heading.
+    title, caption
+        The heading, and what the numbers say.
     is_simulated
         Write *simulated market* on it.
 
@@ -51,7 +91,6 @@ def correlation_picture(names: Sequence[str], correlations: Array, title: str, *
             value = float(correlations[row, column])
             layers.append(_tint(_NAMES + column * _SIDE, top, value))
     size = (max(_NAMES + len(names) * _SIDE + 24, 430.0), len(names) * _SIDE + _FOOT)
-    caption = "1: they always agree · 0: they know nothing of each other"
     return picture(size, title, caption, layers, is_simulated=is_simulated)
 
 

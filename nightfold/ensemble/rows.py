@@ -1,7 +1,7 @@
 """What weights are fitted on and ensembles judged by: forecasts of rows that no member had learnt from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from nightfold.models.contract import Prediction
 from nightfold.models.objective import Objective
 from nightfold.models.score import row_losses
 from nightfold.splits.as_of import EPOCH, MILLISECOND
+from nightfold.splits.overlap import independent_rows, span_lengths
 from nightfold.splits.purge import NEVER, NOT_KNOWN, Rows, cut, spans
 
 Array = NDArray[np.float64]
@@ -33,6 +34,8 @@ class OutOfSample:
     start, end
         Label span of each row, both ends inside: milliseconds, or bar positions. Rows of several symbols at one moment
         share their start.
+    untouched_from
+        First start of rows that neither stopped fits nor chose settings, as a number; none: all of them are such.
     """
 
     objective: Objective
@@ -41,6 +44,7 @@ class OutOfSample:
     start: Rows
     end: Rows
     weight: Array
+    untouched_from: int | None = None
 
     @classmethod
     def of(
@@ -53,6 +57,7 @@ class OutOfSample:
         weight: ArrayLike | None = None,
         *,
         learnt_until: Moment | None,
+        untouched_from: Moment | None = None,
     ) -> Self:
         """Check forecasts and gather them.
 
@@ -64,6 +69,8 @@ class OutOfSample:
             Latest label end among the rows that the members were trained, stopped and tuned on: one moment, or one per
             row where models of several blocks forecast them. None says that members learnt from rows on both sides, as
             purged folds do, and that the plan of folds vouches for them.
+        untouched_from
+            As above, in the unit of the spans.
 
         Raises
         ------
@@ -93,7 +100,8 @@ class OutOfSample:
         if faults:
             raise SchemaError(f"Rows to fit an ensemble on have {'; '.join(faults)}.")
         gathered(objective, members, len(labels))
-        return cls(objective, dict(members), labels, begins, ends, shares)
+        untouched = None if untouched_from is None else int(_read(untouched_from, 1, are_times)[0])
+        return cls(objective, dict(members), labels, begins, ends, shares, untouched)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -122,30 +130,27 @@ class OutOfSample:
     @property
     def span_lengths(self) -> Rows:
         """How many of the moments that have rows each label covers, its own among them."""
-        moments = np.unique(self.start)
-        return np.asarray(
-            np.searchsorted(moments, self.end, side="right") - np.searchsorted(moments, self.start), np.int64
-        )
+        return span_lengths(self.start, self.end)
 
     @property
     def independent(self) -> float:
-        """How many rows without overlap these are worth: moments over the mean length of labels; symbols count once."""
-        return float(np.unique(self.start).size / self.span_lengths.mean())
+        """How many rows without overlap these are worth, as of `nightfold.splits.overlap`."""
+        return independent_rows(self.start, self.end)
 
     def take(self, rows: NDArray[Any]) -> "OutOfSample":
         """Return some of the rows, by number or mask."""
         members = {name: forecast[rows] for name, forecast in self.members.items()}
-        return OutOfSample(
-            self.objective, members, self.label[rows], self.start[rows], self.end[rows], self.weight[rows]
-        )
+        label, start, end, weight = (each[rows] for each in (self.label, self.start, self.end, self.weight))
+        return replace(self, members=members, label=label, start=start, end=end, weight=weight)
 
     def without(self, member: str) -> "OutOfSample":
         """Return the same rows with one member less."""
-        kept = {name: forecast for name, forecast in self.members.items() if name != member}
-        return OutOfSample(self.objective, kept, self.label, self.start, self.end, self.weight)
+        return replace(self, members={name: each for name, each in self.members.items() if name != member})
 
     def halves(self) -> tuple["OutOfSample", "OutOfSample"]:
         """Cut in the middle of the time; earlier rows whose labels reach into the later half are in neither.
+
+        The later half holds untouched rows only: where these begin after the middle, it begins with them.
 
         Raises
         ------
@@ -153,7 +158,8 @@ class OutOfSample:
             If a half is left without rows.
         """
         middle = (int(self.start.min()) + int(self.start.max()) + 1) // 2
-        parts = cut(self.start, self.end, middle, NEVER, 0, 0).require("train", "validation")
+        border = middle if self.untouched_from is None else max(middle, self.untouched_from)
+        parts = cut(self.start, self.end, border, NEVER, 0, 0).require("train", "validation")
         return self.take(parts.train), self.take(parts.validation)
 
 

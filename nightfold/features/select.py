@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from nightfold.errors import UnknownNameError
+from nightfold.errors import ConfigError, UnknownNameError
 from nightfold.features.catalog import CATALOG, SETS
 from nightfold.features.feature import Feature
 from nightfold.spec import Spec
@@ -28,7 +28,11 @@ class FeatureSelection(Spec):
 
     @model_validator(mode="after")
     def _check_words(self) -> Self:
-        self.resolve()
+        if not self.resolve():
+            raise ConfigError(
+                f"`features` chooses none: `exclude` {self.exclude} leaves nothing of what `sets` {self.sets}, "
+                f"`groups` {self.groups}, `names` {self.names} and `patterns` {self.patterns} take; leave one in."
+            )
         return self
 
     def resolve(self) -> list[str]:
@@ -93,6 +97,17 @@ def max_lookback(names: Iterable[str]) -> int:
         if name not in CATALOG:
             raise UnknownNameError("feature", name, CATALOG)
     return max((CATALOG[name].lookback for name in names), default=0)
+
+
+def row_lookback(names: Iterable[str], window: int | None) -> int:
+    """Bars before the current one that a model's row reads: its features' longest, over its window where it has one.
+
+    Examples
+    --------
+    >>> row_lookback(["log_return_5", "volatility_20"], None), row_lookback(["volatility_20"], 64)
+    (20, 83)
+    """
+    return max_lookback(names) + (window or 1) - 1
 
 
 def _meant(kind: str, words: list[str], offered: Sequence[Feature], labels: Callable[[Feature], list[str]]) -> set[str]:

@@ -1,15 +1,15 @@
 """Forecasts to beat: constants that look at no feature, and the last return."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightfold.errors import SchemaError
 from nightfold.models.constant import best_constant
-from nightfold.models.contract import Model, ModelSpec, Prediction
+from nightfold.models.contract import Model, ModelSpec, Prediction, require_features
 from nightfold.models.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class LastReturnSpec(ModelSpec):
     feature: str = "log_return_1"
     """Log return up to the bar of the forecast; it must be among the features."""
 
+    @property
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        """The return."""
+        return {"feature": [self.feature]}
+
 
 class LastReturnModel(Model[LastReturnSpec]):
     """Forecasts that what came last comes again."""
@@ -73,11 +78,7 @@ class LastReturnModel(Model[LastReturnSpec]):
     spec_type = LastReturnSpec
 
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
-        if self.spec.feature not in train.names:
-            raise SchemaError(
-                f"`feature` is {self.spec.feature}, which is none of the {len(train.names)} features; "
-                "select it too, or name a log return that is among them."
-            )
+        require_features(type(self).__name__, self.spec, train.names)
         self._place = train.names.index(self.spec.feature)
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:

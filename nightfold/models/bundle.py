@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,10 @@ from nightfold.schema import KEY
 from nightfold.spec import Spec
 
 MANIFEST = "bundle.json"
+
+
+class VersionWarning(UserWarning):
+    """A model is read by another version of a library than fitted it."""
 
 
 class Manifest(Spec):
@@ -172,9 +177,16 @@ def load_bundle(folder: Path) -> Bundle:
     Raises
     ------
     ModelError
-        If the manifest is missing or damaged, or a model file was changed, lost or added.
+        If the manifest is missing or damaged, a model file was changed, lost or added, or a library that fitted the
+        models is installed in another major version.
+
+    Warns
+    -----
+    VersionWarning
+        If one is installed in another version of the same major one.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
+    _check_versions(folder, manifest.versions)
     found = _hashes(folder, manifest.horizons)
     if found != manifest.files:
         changed = sorted(path for path, _ in found.items() ^ manifest.files.items())
@@ -183,7 +195,43 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(manifest, {horizon: model.load(folder / _part(horizon)) for horizon in manifest.horizons})
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def _check_versions(folder: Path, fitted: Mapping[str, str]) -> None:
+    """Compare the libraries that fitted models with those installed; one that is absent is named where it is needed."""
+    installed = {library: found for library in fitted if (found := _installed(library)) is not None}
+    other = {library for library, found in installed.items() if found != fitted[library]}
+    apart = sorted(library for library in other if _major(installed[library]) != _major(fitted[library]))
+    if apart:
+        said = ", ".join(f"{library} {fitted[library]} (installed: {installed[library]})" for library in apart)
+        raise ModelError(
+            f"{folder} was fitted by {said}; across major versions nothing says that a file is read as it was meant. "
+            "Install the version that fitted it, or train it again with `--force`."
+        )
+    if other:
+        said = ", ".join(f"{library} {fitted[library]} (installed: {installed[library]})" for library in sorted(other))
+        warnings.warn(f"a bundle was fitted by {said}; forecasts may differ.", VersionWarning, stacklevel=3)
+
+
+def _installed(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def _major(version: str) -> list[str]:
+    """Take the part of a version that keeps its formats: the first number, and behind a 0 the second too."""
+    first, *others = version.split(".")
+    return [first, *others[:1]] if first == "0" else [first]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what is known of a stored bundle without loading its models.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or it was changed after it was written.
+    """
     try:
         stored = json.loads((folder / MANIFEST).read_text())
         digest = stored.pop("digest")

@@ -5,6 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -45,6 +46,11 @@ class UnfittedError(NightfoldError, RuntimeError):
 
 class ModelSpec(Spec):
     """Parameters of one model family."""
+
+    @property
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        """Features it cannot do without, by the setting that names them; a family that needs some says so here."""
+        return {}
 
 
 S = TypeVar("S", bound=ModelSpec)
@@ -312,3 +318,21 @@ def require_task(name: str, capabilities: Capabilities, task: Task) -> None:
     """
     if task not in capabilities.tasks:
         raise ConfigError(f"model `{name}` does not forecast the task {task}; it has {', '.join(capabilities.tasks)}.")
+
+
+def require_features(name: str, spec: ModelSpec, chosen: Sequence[str]) -> None:
+    """Refuse settings that name a feature which is not among those a model is given.
+
+    Raises
+    ------
+    ConfigError
+        With all of them, the settings that name them, and what is close among those that were chosen.
+    """
+    absent = {each: setting for setting, needed in spec.needs.items() for each in needed if each not in chosen}
+    if absent:
+        said = ", ".join(f"{feature} (`{setting}`)" for feature, setting in absent.items())
+        close = [match for feature in absent for match in get_close_matches(feature, chosen, n=1)]
+        raise ConfigError(
+            f"model `{name}` needs {said}, not among the {len(chosen)} features chosen; choose it in `features` too, "
+            f"or name one that is{', such as ' + close[0] if close else ''}."
+        )

@@ -1,20 +1,31 @@
 """The forecast log: each forecast that could be traded, beside what came of it once that is known."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from nightfold.backtest.expected_move import strength
 from nightfold.ensemble.bootstrap import Interval, block_interval
 from nightfold.errors import SchemaError
 from nightfold.experiment import Experiment
+from nightfold.forecast import forecast_columns
 from nightfold.models.calibration_curve import calibration_curve
+from nightfold.models.objective import Objective
 from nightfold.schema import KEY, TIME, Column, Table
 from nightfold.target import Target
 
+_STRENGTH = Column(
+    pl.Float64,
+    "How far the mean of the quantiles lies beyond the cost of a round trip, over the distance of the outer two.",
+    nullable=True,
+)
 
-def log_table(name: str) -> Table:
-    """Describe the forecast log of an experiment."""
+
+def log_table(name: str, objective: Objective | None = None) -> Table:
+    """Describe the forecast log of an experiment; only forecasts of quantiles have a ``strength``."""
+    is_spread = objective is not None and objective.task == "quantile"
     return Table(
         name,
         {
@@ -27,6 +38,7 @@ def log_table(name: str) -> Table:
             "confidence": Column(
                 pl.Float64, "Probability that its sign is right.", nullable=True, minimum=0, maximum=1
             ),
+            **({"strength": _STRENGTH} if is_spread else {}),
             "known_at": Column(TIME, "When what came was known; null: not yet.", nullable=True),
             "actual_move": Column(pl.Float64, "Log return that came; null: not known yet.", nullable=True),
             "actual_side": Column(
@@ -47,7 +59,11 @@ def outcome_columns(target: Target, horizon: int) -> list[str]:
 
 
 def forecast_log(
-    outlooks: pl.DataFrame, predictions: pl.DataFrame, labels: pl.DataFrame, experiment: Experiment
+    outlooks: pl.DataFrame,
+    predictions: pl.DataFrame,
+    labels: pl.DataFrame,
+    experiment: Experiment,
+    until: datetime | None = None,
 ) -> pl.DataFrame:
     """Put forecasts beside what came.
 
@@ -56,11 +72,13 @@ def forecast_log(
     outlooks
         `nightfold.policy.outlook.OUTLOOK` of the traded horizon.
     predictions
-        ``symbol``, ``open_time``, ``as_of`` and ``version`` of the same bars.
+        ``symbol``, ``open_time``, ``as_of`` and ``version`` of the same bars, and quantiles where some are forecast.
     labels
         ``symbol``, ``open_time`` and the columns of the target that tell its return and its end.
     experiment
         What is forecast, and how far ahead.
+    until
+        What was known later than this stays open; none: all that came is filled in.
 
     Returns
     -------
@@ -78,9 +96,12 @@ def forecast_log(
         raise SchemaError(f"the target {target.kind} names no side; there is no move to log.")
     known = target.labelled(horizon)
     came = labels.select(*KEY, actual_move=column, actual_side=label_side(target, horizon), known_at=known["label_end"])
+    if until is not None:
+        came = came.filter(pl.col("known_at") <= until)
     return (
         outlooks.select(*KEY, "confidence", expected_move="move")
         .join(predictions.select(*KEY, "as_of", "version"), on=KEY)
+        .join(_strengths(outlooks, predictions, target.objective, horizon), on=KEY)
         .join(came, on=KEY, how="left", maintain_order="left")
         .filter(pl.col("as_of").is_not_null() & pl.col("expected_move").is_not_null())
         .with_columns(
@@ -89,6 +110,15 @@ def forecast_log(
         )
         .sort(KEY)
     )
+
+
+def _strengths(outlooks: pl.DataFrame, predictions: pl.DataFrame, objective: Objective, horizon: int) -> pl.DataFrame:
+    """Measure the strength of each forecast, where it is one of quantiles."""
+    if objective.task != "quantile":
+        return predictions.select(KEY)
+    said = dict(zip(objective.columns, forecast_columns(objective, horizon), strict=True))
+    rows = outlooks.select(*KEY, "cost").join(predictions.select(*KEY, **said), on=KEY)
+    return rows.select(*KEY, strength=strength(objective, pl.col("cost")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.expected_move import expected_move
-from nightfold.backtest.signal import Distance
+from nightfold.backtest.signal import Distance, expected_value
 from nightfold.models.objective import Objective
 
 Floats = npt.NDArray[np.float64]
 
-OUTLOOK = ("symbol", "open_time", "close", "width", "move", "confidence", "p_flat", "cost", "stop_long", "stop_short")
+OUTLOOK = (
+    *("symbol", "open_time", "close", "width", "move", "confidence", "p_flat", "timeout_return", "cost"),
+    *("stop_long", "stop_short"),
+)
 
 
 def outlook(
@@ -32,7 +35,8 @@ def outlook(
     ----------
     rows
         ``symbol``, ``open_time``, ``close``, ``width`` (volatility times the square root of the horizon) and the
-        columns of the objective. Null: no forecast.
+        columns of the objective. Null: no forecast. With barriers optionally ``timeout_return``, the mean log return
+        where none is touched; without it, 0.
     objective
         Task of the forecasts.
     cost
@@ -49,17 +53,21 @@ def outlook(
     DataFrame
         `OUTLOOK`: ``move`` is the expected log return of a long before costs, ``confidence`` the probability that
         the side it favours is right where price moves at all (one half where it favours none), ``p_flat`` that neither
-        barrier is touched (0 without barriers), ``stop_long`` and ``stop_short`` the log distance at which each side is
-        wrong: the barrier, or a width where there is none. Null where there is no forecast.
+        barrier is touched (0 without barriers, as ``timeout_return`` is), ``stop_long`` and ``stop_short`` the log
+        distance at which each side is wrong: the barrier, or a width where there is none. Null where there is no
+        forecast.
     """
-    width = pl.col("width")
+    width, timeout = pl.col("width"), pl.lit(0.0)
     if upper is None or lower is None:
         move, stops, flat = expected_move(objective, dead_zone, weights), (width, width), pl.lit(0.0)
     else:
         above, below = upper * width, lower * width
-        move, stops = pl.col("p_up") * above - pl.col("p_down") * below, (below, above)
-        flat = pl.col("p_flat")
-    known = rows.with_columns(move=move, cost=cost, stop_long=stops[0], stop_short=stops[1], p_flat=flat)
+        stops, flat = (below, above), pl.col("p_flat")
+        timeout = pl.col("timeout_return") if "timeout_return" in rows.columns else timeout
+        move, _ = expected_value(pl.col("p_down"), flat, pl.col("p_up"), above, below, timeout, pl.lit(0.0))
+    known = rows.with_columns(
+        move=move, cost=cost, stop_long=stops[0], stop_short=stops[1], p_flat=flat, timeout_return=timeout
+    )
     sure = pl.Series("confidence", _confidence(known, objective)).fill_nan(None)
     return known.with_columns(confidence=pl.when(pl.col("move").is_not_null()).then(sure)).select(OUTLOOK)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from nightfold.labels.drawing import BLUE, FAINT, GREEN, RED, SOFT, Cell, cell, picture, text
-from nightfold.policy.search import PolicySearch
+from nightfold.policy.choice import PolicySearch
 from nightfold.policy.spec import PolicySpec
 from nightfold.tearsheet import number
 from nightfold.tearsheet.axis import linear_axis

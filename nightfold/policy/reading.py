@@ -23,7 +23,8 @@ class Forecasts:
     experiment, label_set
         What is forecast and how it is traded, and the barriers behind it.
     predictions, bars
-        Of the same symbols and range.
+        Of the same symbols and range. What timeouts returned (`nightfold.timeout.with_timeouts`) is 0 where it is not
+        among the predictions, or null.
     labels
         ``symbol``, ``open_time`` and what `LabelSet.own_barriers` names; where outcomes are asked for also the columns
         that `nightfold.target.Target.columns` names.
@@ -36,19 +37,22 @@ class Forecasts:
     labels: pl.DataFrame
 
     def rows(self) -> pl.DataFrame:
-        """``symbol``, ``open_time``, ``close``, ``width``, what the ensemble forecasts, and searched barriers.
+        """``symbol``, ``open_time``, ``close``, ``width``, what the ensemble forecasts, and what barriers add to it.
 
+        With barriers that is ``timeout_return``, the mean log return where none is touched, and searched distances.
         One row a bar, nulls where there is no prediction: time goes on for what is held.
         """
         objective, horizon = self.experiment.target.objective, self.experiment.strategy.horizon
         said = zip(objective.columns, forecast_columns(objective, horizon), strict=True)
+        width = pl.col("volatility") * sqrt(horizon)
         rows = (
             self.bars.select(*KEY, "close")
             .join(self.predictions, on=KEY, how="left")
             .select(
                 *KEY,
                 "close",
-                (pl.col("volatility") * sqrt(horizon)).alias("width"),
+                width.alias("width"),
+                *self._timeout_return(width),
                 *(pl.col(column).alias(name) for name, column in said),
             )
         )
@@ -56,6 +60,13 @@ class Forecasts:
             own = self.labels.select(*KEY, *self.label_set.own_barriers([horizon]))
             rows = rows.join(own, on=KEY, how="left")
         return rows.sort(KEY)
+
+    def _timeout_return(self, width: pl.Expr) -> list[pl.Expr]:
+        if not self.experiment.target.has_barriers:
+            return []
+        known = "timeout_widths" in self.predictions.columns
+        widths = pl.col("timeout_widths").fill_null(0.0) if known else pl.lit(0.0)
+        return [(widths * width).alias("timeout_return")]
 
     def outlooks(self, costs: Costs) -> pl.DataFrame:
         """Bring the ensemble's forecasts of the traded horizon to `nightfold.policy.outlook.OUTLOOK`."""

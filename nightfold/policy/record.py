@@ -5,9 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
+from nightfold.policy.choice import PolicySearch
 from nightfold.policy.filter import MetaFilter
 from nightfold.policy.position import judged, thresholds_columns
-from nightfold.policy.search import PolicySearch
 from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import TIME
 from nightfold.spec import Spec, fingerprint
@@ -43,9 +43,11 @@ class PolicyCard(Spec):
     """Whether a whole window of predictions lay before it."""
     trials: int
     sharpe: float | None
-    """Daily Sharpe ratio of the best trial in its window."""
+    """Daily Sharpe ratio of the best trial in its window, decayed where its settings say so."""
     deflated_sharpe: float | None
     """The same deflated by all trials of the search."""
+    effective_trials: float | None = None
+    """How many independent trials they amount to; None where under two vary, or an older version made it."""
     trades: int | None
     """Trades of the best trial in its window."""
     made_by: str
@@ -65,6 +67,7 @@ class PolicyCard(Spec):
             trials=len(search.trials),
             sharpe=best and best.sharpe,
             deflated_sharpe=search.deflated_sharpe,
+            effective_trials=search.effective_trials,
             trades=best and best.trades,
             made_by=made_by,
             filter=filter_,
@@ -93,7 +96,7 @@ class PolicyCard(Spec):
         return pl.DataFrame([{"symbol": symbol, **row} for symbol in symbols], schema=POLICIES)
 
 
-def policy_trials(search: PolicySearch, subject: str, as_of: datetime, forecasts: int) -> pl.DataFrame:
+def policy_trials(search: PolicySearch, subject: str, as_of: datetime, forecasts: int, objective: str) -> pl.DataFrame:
     """Write all trials down as rows of the ledger.
 
     Parameters
@@ -106,6 +109,8 @@ def policy_trials(search: PolicySearch, subject: str, as_of: datetime, forecasts
         When the policy comes into force.
     forecasts
         Rows the search looked at.
+    objective
+        `PolicySpec.objective`.
     """
     settings = [trial.thresholds.model_dump() for trial in search.trials]
     name = fingerprint([subject, as_of.isoformat(), *settings])
@@ -119,7 +124,7 @@ def policy_trials(search: PolicySearch, subject: str, as_of: datetime, forecasts
             "settings": json.dumps(tried, sort_keys=True),
             "state": "complete" if trial.is_feasible else "infeasible",
             "rung": 0,
-            "metric": "daily_sharpe_ratio",
+            "metric": objective,
             "score": trial.sharpe,
             "rows": forecasts,
             "metrics": json.dumps({"trades": trial.trades}),

@@ -1,9 +1,8 @@
 """Thresholds found on the predictions of one window, to trade the period after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,14 @@ from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import Backtest, daily_returns
 from nightfold.backtest.signal import Strategy
+from nightfold.policy.choice import PolicySearch, PolicyTrial, chosen, sharpe_of
 from nightfold.policy.position import policy_targets, thresholds_columns
 from nightfold.policy.spec import PolicySpec, Thresholds
-from nightfold.tearsheet.measures import daily_sharpe_ratio, deflated_sharpe_ratio, sharpe_variance
 
 if TYPE_CHECKING:
     from optuna.trial import Trial as Asked
+
+_NEARLY_ALL = -0.9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Market:
     cap: float | None = None
     """Largest position in one symbol; none: that of the limits."""
 
+    @property
+    def days(self) -> int:
+        """UTC days from the first bar to the last."""
+        day = pl.col("open_time").dt.date()
+        return int(self.bars.select((day.max() - day.min()).dt.total_days()).item()) + 1
+
     def trade(self, thresholds: Thresholds, spec: PolicySpec) -> Backtest:
         """Simulate one policy."""
         from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
@@ -53,62 +60,6 @@ class Market:
         cap = self.limits.max_position if self.cap is None else self.cap
         wanted = policy_targets(self.outlooks, columns, self.strategy, spec, cap)
         return simulate(self.bars, wanted, self.costs, self.limits, self.capital, self.funding)
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTrial:
-    """One policy and what it did in the window.
-
-    Parameters
-    ----------
-    number
-        In the order they were asked.
-    thresholds
-        The policy.
-    trades
-        Closed trades.
-    sharpe
-        Sharpe ratio of daily returns, not annualised; None where they do not vary.
-    is_feasible
-        Whether there were trades enough and a Sharpe ratio.
-    first_day, daily_returns
-        Of the account.
-    """
-
-    number: int
-    thresholds: Thresholds
-    trades: int
-    sharpe: float | None
-    is_feasible: bool
-    first_day: date
-    daily_returns: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySearch:
-    """What a search found.
-
-    Parameters
-    ----------
-    trials
-        All of them: each makes the best look better by luck.
-    best
-        The feasible trial with the highest Sharpe ratio, of equals the earlier; None without a feasible one.
-    deflated_sharpe
-        Selection deflated Sharpe ratio of the best; None without one.
-    reason
-        Why the next period is flat; empty where it trades.
-    """
-
-    trials: tuple[PolicyTrial, ...]
-    best: PolicyTrial | None
-    deflated_sharpe: float | None
-    reason: str
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether nothing is traded in the period after the window."""
-        return bool(self.reason)
 
 
 def search_policy(market: Market, spec: PolicySpec, seed: int) -> PolicySearch:
@@ -157,35 +108,12 @@ def try_policy(market: Market, spec: PolicySpec, thresholds: Thresholds, number:
     """Trade one policy in the window."""
     run = market.trade(thresholds, spec)
     daily = daily_returns(run)
-    returns = daily["daily_return"].to_list()
+    survived = np.maximum(daily["daily_return"].to_numpy(), _NEARLY_ALL)
+    returns = np.pad(survived, (0, market.days - len(survived))).tolist()
     trades = run.trades.filter(~pl.col("is_open")).height
-    sharpe = None if run.is_ruined else daily_sharpe_ratio(returns)
-    feasible = sharpe is not None and trades >= spec.min_trades
+    sharpe = sharpe_of(returns, spec)
+    feasible = sharpe is not None and trades >= spec.min_trades and not run.is_ruined
     return PolicyTrial(number, thresholds, trades, sharpe, feasible, daily["day"][0], tuple(returns))
-
-
-def chosen(trials: Sequence[PolicyTrial], spec: PolicySpec) -> PolicySearch:
-    """Choose the best feasible trial, and say why it is not traded where it is not."""
-    feasible = [trial for trial in trials if trial.is_feasible]
-    if not feasible:
-        most = max((trial.trades for trial in trials), default=0)
-        return PolicySearch(
-            tuple(trials), None, None, f"no policy made {spec.min_trades} trades in the window; the most were {most}"
-        )
-    best = max(feasible, key=lambda trial: (trial.sharpe, -trial.number))
-    ratios = [trial.sharpe for trial in trials if trial.sharpe is not None]
-    variance = sharpe_variance(ratios, len(best.daily_returns))
-    deflated = deflated_sharpe_ratio(best.daily_returns, len(trials), variance)
-    return PolicySearch(tuple(trials), best, deflated, _why_flat(best, deflated, spec))
-
-
-def _why_flat(best: PolicyTrial, deflated: float | None, spec: PolicySpec) -> str:
-    if best.sharpe is None or best.sharpe <= 0:
-        return "no policy earned anything after costs in the window"
-    if deflated is None or deflated < spec.min_deflated_sharpe:
-        found = "unknown" if deflated is None else f"{deflated:.2f}"
-        return f"the best may be luck: its deflated Sharpe ratio is {found}, {spec.min_deflated_sharpe:.2f} are needed"
-    return ""
 
 
 @contextmanager

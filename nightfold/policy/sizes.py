@@ -59,7 +59,7 @@ def bets(outlooks: pl.DataFrame, horizon: int, interval: timedelta) -> Bets:
             p_flat="p_flat",
             upper="stop_short",
             lower="stop_long",
-            timeout_return=pl.lit(0.0),
+            timeout_return="timeout_return",
             cost="cost",
             volatility=pl.col("width") * np.sqrt(_YEAR / interval / horizon),
         ),

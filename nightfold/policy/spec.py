@@ -33,6 +33,9 @@ class PolicySpec(Spec):
 
     window_days: PositiveInt = 90
     """Days of predictions before each as-of that the search looks at; before there are so many, nothing is traded."""
+    half_life_days: Annotated[float, Field(ge=1)] | None = None
+    """Days in which a day of the window comes to count half in the Sharpe ratio and its deflated value, so that an edge
+    that has ended is given up sooner; none: all days count the same."""
     filter: bool = False
     """Whether a second, small model says which forecasts pay after cost (a meta-label filter); its probability takes
     the place of the confidence. It learns on the older half of the window, thresholds are searched on the newer."""
@@ -60,6 +63,11 @@ class PolicySpec(Spec):
     min_deflated_sharpe: Share = 0.90
     """Selection deflated Sharpe ratio under which the next period is flat: how sure it must be that the best of all
     trials is not merely the luckiest."""
+
+    @property
+    def objective(self) -> str:
+        """What the search maximises, as the trial ledger names it."""
+        return "daily_sharpe_ratio" if self.half_life_days is None else "decayed_sharpe_ratio"
 
     @property
     def edges(self) -> tuple[float, float]:

@@ -31,6 +31,8 @@ class SplitSpec(Spec):
     """Bars left out before validation in any case; labels that reach into it are left out anyway."""
     embargo: NonNegativeInt = 288
     """Bars left out before those."""
+    half_life_days: Annotated[float, Field(ge=1)] | None = None
+    """Days back from the as-of after which a row counts half as much in training; none: age does not matter."""
     in_force_delay: Annotated[str, Field(pattern=r"^\d+[mhd]$")] = "1h"
     """Time from the as-of back to the last label a model may know: what training and deployment take."""
     refit: Literal["full", "none"] = "full"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from nightfold.comparison import Comparison, best_words, spelled
+from nightfold.comparison import LEVEL_WORDS, Comparison, best_words, level_table, spelled
 from nightfold.tearsheet.template import environment
 
 
@@ -24,6 +24,8 @@ def render_comparison(
             constant=comparison.constant,
             models=spelled(comparison.models),
             best=[best_words(row).removeprefix("- ").replace("`", "") for row in comparison.best.iter_rows(named=True)],
+            levels=level_table(comparison.levels) if comparison.levels.height else None,
+            level_words=LEVEL_WORDS,
             correlations={h: spelled(table) for h, table in comparison.correlations.items() if table.height > 1},
         )
     )

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
 from nightfold.errors import SchemaError
 from nightfold.tearsheet.gates import Gate
+from nightfold.tearsheet.measures import effective_trials
 
 STRATEGY = "Strategy"
+MARKET = "Buy and hold"
+"""Name of the baseline that alpha and beta are measured against."""
 
 COLUMNS = {
     "equity": ("close_time", "equity", "gross_exposure", "net_exposure"),
@@ -21,21 +25,25 @@ COLUMNS = {
     "folds": ("as_of", "days", "fold_return"),
     "model_metrics": (
         *("as_of", "model", "horizon", "metric", "loss", "constant_loss", "macro_f1", "macro_f1_chance"),
-        *("direction_gain", "r2", "sign_accuracy"),
+        *("direction_gain", "r2", "sign_accuracy", "coverage"),
     ),
 }
 _THRESHOLDS = ("min_confidence", "min_edge", "base_risk_fraction", "max_risk_fraction")
 MORE_COLUMNS = {
     "rejected": ("symbol", "time", "reason"),
     "triggers": ("time", "rule", "symbol", "figure", "limit"),
+    "open_orders": ("symbol", "open_time", "wanted"),
+    "funding": ("symbol", "time", "quantity", "price", "rate", "amount"),
     "regimes": ("kind", "regime", "days", "share", "total_return", "sharpe_ratio", "worst_day"),
     "sensitivity": (*("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown"),),
     "shocks": ("shock", "moment", "trades", "total_return", "sharpe_ratio", "max_drawdown"),
     "passing": ("symbol", "forecasts", "sure", "worth", "long", "short"),
     "policies": (
-        *("universe", "as_of", "is_complete", "reason", "trials", "sharpe", "deflated_sharpe", "trades"),
+        *("universe", "as_of", "is_complete", "reason", "trials", "effective_trials"),
+        *("sharpe", "deflated_sharpe", "trades"),
         *_THRESHOLDS,
     ),
+    "levels": ("model", "horizon", "level", "wanted", "share", "low", "high", "pinball", "independent", "is_thin"),
     "importance": ("as_of", "model", "horizon", "measure", "feature", "value"),
     "weights": ("as_of", "universe", "model", "weight"),
     "splits": ("as_of", "universe", "fingerprint", "train", "stopping", "validation", "effective_rows"),
@@ -110,24 +118,30 @@ class TearsheetInput:
         As from `nightfold.tearsheet.gates.evaluate_gates`.
     n_trials, trial_variance
         Variants whose result on this range was looked at, and the variance of their daily Sharpe ratios.
+    trial_correlation
+        Mean correlation of their daily returns; None where it is not known.
     settings
         The experiment's file as text.
     provenance
         What it was made from, such as data fingerprint, code version and model versions.
     remarks
         Sentences for the verdict, such as rules that the market does not have.
-    rejected, triggers
+    rejected, triggers, open_orders, funding
         Tables of `nightfold.backtest.result.Backtest`.
     regimes, sensitivity, shocks
         As from `nightfold.tearsheet.regime.regime_returns` and `nightfold.robustness`.
     passing
         As from `nightfold.policy.record.passing`.
+    levels
+        As from `nightfold.coverage.score_levels`.
     luck
         As from `nightfold.robustness.luck`.
     overfitting
         Probability of backtest overfitting; None where it cannot be known.
     crashes
         Crashes of the market in the range.
+    alone
+        As from `nightfold.alone.traded_alone`.
     record
         What lies beside it.
 
@@ -156,24 +170,34 @@ class TearsheetInput:
     provenance: Mapping[str, str]
     n_trials: int = 1
     trial_variance: float | None = None
+    trial_correlation: float | None = None
     description: str = ""
     currency: str = "USDT"
     remarks: Sequence[str] = field(default=())
     rejected: pl.DataFrame | None = None
     triggers: pl.DataFrame | None = None
+    open_orders: pl.DataFrame | None = None
+    funding: pl.DataFrame | None = None
     regimes: pl.DataFrame | None = None
     sensitivity: pl.DataFrame | None = None
     shocks: pl.DataFrame | None = None
     passing: pl.DataFrame | None = None
+    levels: pl.DataFrame | None = None
     luck: Mapping[str, float | None] | None = None
     overfitting: float | None = None
     crashes: int | None = None
+    alone: Mapping[str, Mapping[str, Any]] | None = None
     record: Record = field(default_factory=Record)
 
     @property
     def returns(self) -> dict[str, pl.DataFrame]:
         """Daily returns by name, the strategy's first."""
         return {STRATEGY: self.daily, **self.baselines}
+
+    @property
+    def effective_trials(self) -> float | None:
+        """How many independent variants those looked at amount to; None where their correlation is not known."""
+        return None if self.trial_correlation is None else effective_trials(self.n_trials, self.trial_correlation)
 
     @property
     def closed(self) -> pl.DataFrame:

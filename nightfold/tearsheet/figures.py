@@ -6,13 +6,14 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from nightfold.tearsheet.content import TearsheetInput
+from nightfold.tearsheet.content import MARKET, TearsheetInput
 from nightfold.tearsheet.page import sections_of
 from nightfold.tearsheet.summary import (
+    by_exit,
     by_model,
     by_symbol,
+    measure_all,
     measure_exposure,
-    measure_returns,
     measure_trades,
     monthly_returns,
     sum_costs,
@@ -33,15 +34,17 @@ def figures_json(report: TearsheetInput) -> str:
         "verdict": {"outcome": verdict.outcome, "headline": verdict.headline, "reasons": list(verdict.reasons)},
         "remarks": list(report.remarks),
         "n_trials": report.n_trials,
+        "effective_trials": report.effective_trials,
         "deflated_sharpe_ratio": deflated_sharpe(report),
         "gates": [asdict(gate) for gate in report.gates],
         "luck": None if report.luck is None else dict(report.luck),
         "overfitting": report.overfitting,
-        "measures": {name: measure_returns(frame) for name, frame in report.returns.items()},
+        "measures": measure_all(report.returns, MARKET),
         "exposure": measure_exposure(report.equity, report.fills),
         "trades": asdict(measure_trades(report.trades)),
         "costs": asdict(sum_costs(report.fills, report.trades)),
         "by_symbol": by_symbol(report.trades).to_dicts(),
+        "by_exit": by_exit(report.trades).to_dicts(),
         "by_month": monthly_returns(report.daily).to_dicts(),
         "by_fold": report.folds.to_dicts(),
         "forecasts": by_model(report.model_metrics).to_dicts(),

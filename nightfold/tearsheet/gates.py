@@ -133,6 +133,7 @@ class ModelRecord:
     macro_f1: float | None
     chance_f1: float | None
     sharpe: float | None
+    is_lost: bool = False
 
 
 def evaluate_gates(
@@ -149,6 +150,7 @@ def evaluate_gates(
     regimes: int | None = None,
     crashes: int | None = None,
     models: Mapping[str, ModelRecord] = MappingProxyType({}),
+    has_classes: bool = True,
 ) -> list[Gate]:
     """Hold what was found against every gate that is asked.
 
@@ -173,6 +175,9 @@ def evaluate_gates(
         See `nightfold.tearsheet.regime.regimes_lived` and `nightfold.tearsheet.regime.count_crashes`.
     models
         What each model did alone, by name.
+    has_classes
+        Whether classes are forecast; forecasts of values have no F1, so that the gates on it are left out, and those
+        beside them say so.
 
     Returns
     -------
@@ -180,6 +185,7 @@ def evaluate_gates(
         In the order in which they are read; those that cannot be known are neither passed nor failed.
     """
     trades, folds = list(_numbers(trade_profits)), list(_numbers(fold_returns))
+    f1 = gates if has_classes else gates.model_copy(update={"min_macro_f1": None, "min_model_f1": None})
     return [
         *_return_gates(gates, daily_returns, n_trials, trial_variance),
         *_judge("Overfitting", overfitting, gates.max_overfitting, "no variants", "below", "score"),
@@ -187,8 +193,8 @@ def evaluate_gates(
         *_fold_gates(gates, folds),
         *_judge("Market regimes", regimes, gates.min_regimes, "no bars", "at least", "count"),
         *_judge("Crashes", crashes, gates.min_crashes, "no bars", "at least", "count"),
-        *_judge(MACRO_F1, macro_f1, gates.min_macro_f1, _chance_note(chance_f1), unit="score"),
-        *_model_gates(gates, models),
+        *_judge(MACRO_F1, macro_f1, f1.min_macro_f1, _chance_note(chance_f1), unit="score"),
+        *_model_gates(f1, models, "" if has_classes else "; forecasts of values have no F1"),
     ]
 
 
@@ -245,7 +251,7 @@ def _fold_gates(gates: Gates, folds: Sequence[float]) -> list[Gate]:
     ]
 
 
-def _model_gates(gates: Gates, models: Mapping[str, ModelRecord]) -> list[Gate]:
+def _model_gates(gates: Gates, models: Mapping[str, ModelRecord], lacking: str) -> list[Gate]:
     if not models:
         return [
             *_judge(f"{MACRO_F1} of each model", None, gates.min_model_f1, "no model was scored", unit="score"),
@@ -262,9 +268,16 @@ def _model_gates(gates: Gates, models: Mapping[str, ModelRecord]) -> list[Gate]:
                 _chance_note(record.chance_f1),
                 unit="score",
             ),
-            *_judge(f"Sharpe ratio of {name}", record.sharpe, gates.min_model_sharpe, "traded alone, after costs"),
+            *_model_sharpe(name, record, gates.min_model_sharpe, lacking),
         )
     ]
+
+
+def _model_sharpe(name: str, record: ModelRecord, threshold: float | None, lacking: str) -> list[Gate]:
+    found = "traded alone, after costs" if record.sharpe is not None else "traded alone, its equity never moved"
+    note = "traded alone, its account was lost" if record.is_lost else found
+    judged = _judge(f"Sharpe ratio of {name}", record.sharpe, threshold, f"{note}{lacking}")
+    return [replace(gate, passed=False) for gate in judged] if record.is_lost else judged
 
 
 def _judge(

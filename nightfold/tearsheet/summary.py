@@ -24,6 +24,10 @@ RETURN_MEASURES: Mapping[str, Measure] = {
     "ulcer_index": measures.ulcer_index,
     "value_at_risk": measures.value_at_risk,
     "conditional_value_at_risk": measures.conditional_value_at_risk,
+    "parametric_value_at_risk": measures.parametric_value_at_risk,
+    "parametric_conditional_value_at_risk": measures.parametric_conditional_value_at_risk,
+    "cornish_fisher_value_at_risk": measures.cornish_fisher_value_at_risk,
+    "cornish_fisher_conditional_value_at_risk": measures.cornish_fisher_conditional_value_at_risk,
     "tail_ratio": measures.tail_ratio,
     "skewness": measures.skewness,
     "kurtosis": measures.kurtosis,
@@ -71,6 +75,30 @@ def measure_returns(daily: pl.DataFrame) -> dict[str, float | None]:
     if measures.is_ruined(returns):
         return dict.fromkeys(RETURN_MEASURES)
     return {name: measure(returns) for name, measure in RETURN_MEASURES.items()}
+
+
+def measure_relation(daily: pl.DataFrame, market: pl.DataFrame | None) -> dict[str, float | None]:
+    """How much of a series is the market: ``alpha`` a year and ``beta``.
+
+    Parameters
+    ----------
+    daily, market
+        ``day`` and ``daily_return``, by time. Both measures are None without a market, where the days are not the same,
+        and where an account was lost.
+    """
+    unknown = dict.fromkeys(("alpha", "beta"))
+    if market is None or not daily["day"].equals(market["day"]):
+        return unknown
+    own, held = daily["daily_return"], market["daily_return"]
+    if measures.is_ruined(own) or measures.is_ruined(held):
+        return unknown
+    return {"alpha": measures.alpha(own, held), "beta": measures.beta(own, held)}
+
+
+def measure_all(returns: Mapping[str, pl.DataFrame], market: str) -> dict[str, dict[str, float | None]]:
+    """All measures of each series by name, and its relation to the one called ``market``, where that is among them."""
+    held = returns.get(market)
+    return {name: measure_returns(frame) | measure_relation(frame, held) for name, frame in returns.items()}
 
 
 def measure_trades(trades: pl.DataFrame) -> TradeSummary:
@@ -158,6 +186,32 @@ def by_symbol(trades: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def by_exit(trades: pl.DataFrame) -> pl.DataFrame:
+    """Sum up closed trades by what ended them: ``exit_reason``, ``closed``, ``win_rate``, ``profit``; most first."""
+    return (
+        trades.filter(~pl.col("is_open"))
+        .group_by("exit_reason")
+        .agg(closed=pl.len(), win_rate=(pl.col("profit") > 0).mean(), profit=pl.col("profit").sum())
+        .sort("closed", "exit_reason", descending=[True, False])
+    )
+
+
+def by_funding(payments: pl.DataFrame) -> pl.DataFrame:
+    """Sum up funding by symbol: ``symbol``, ``payments``, ``mean_rate``, ``paid``, ``received``, ``net`` paid."""
+    amount = pl.col("amount")
+    return (
+        payments.group_by("symbol")
+        .agg(
+            payments=pl.len(),
+            mean_rate=pl.col("rate").mean(),
+            paid=amount.clip(lower_bound=0).sum(),
+            received=-amount.clip(upper_bound=0).sum(),
+            net=amount.sum(),
+        )
+        .sort("symbol")
+    )
+
+
 def by_model(model_metrics: pl.DataFrame) -> pl.DataFrame:
     """Forecast scores of each model and horizon, as means over as-of windows; models of single symbols are averaged.
 
@@ -168,7 +222,16 @@ def by_model(model_metrics: pl.DataFrame) -> pl.DataFrame:
         model: above 0 is better), and the standard errors ``loss_error`` of that and ``direction_error`` of the
         direction gain, with each window as one block (null for one window).
     """
-    scores = ("loss", "constant_loss", "macro_f1", "macro_f1_chance", "direction_gain", "r2", "sign_accuracy")
+    scores = (
+        "loss",
+        "constant_loss",
+        "macro_f1",
+        "macro_f1_chance",
+        "direction_gain",
+        "r2",
+        "sign_accuracy",
+        "coverage",
+    )
     gain, direction = pl.col("constant_loss") - pl.col("loss"), pl.col("direction_gain")
     return (
         model_metrics.group_by("as_of", "model", "horizon", maintain_order=True)

@@ -14,6 +14,7 @@ from nightfold.tearsheet.summary import CostTotals, TradeSummary, monthly_return
 Figures = Mapping[str, float | None]
 
 _SIGNED = partial(number.percent, signed=True)
+_DAY = partial(number.percent, digits=2)
 _FEW_TRADES = 40
 
 _MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
@@ -28,11 +29,17 @@ _MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
     "max_drawdown": ("Largest drawdown", "from the peak", number.percent),
     "drawdown_length": ("Longest drawdown", "days under the peak", number.count),
     "ulcer_index": ("Ulcer index", "root mean square of drawdowns", number.percent),
-    "value_at_risk": ("Value at risk, 95 %", "one day, historical", partial(number.percent, digits=2)),
-    "conditional_value_at_risk": ("Mean beyond it", "one day, historical", partial(number.percent, digits=2)),
+    "value_at_risk": ("Value at risk, 95 %", "one day, historical", _DAY),
+    "conditional_value_at_risk": ("Mean beyond it", "one day, historical", _DAY),
+    "parametric_value_at_risk": ("Value at risk, 95 %", "one day, of a normal law", _DAY),
+    "parametric_conditional_value_at_risk": ("Mean beyond it", "one day, of a normal law", _DAY),
+    "cornish_fisher_value_at_risk": ("Value at risk, 95 %", "one day, Cornish-Fisher", _DAY),
+    "cornish_fisher_conditional_value_at_risk": ("Mean beyond it", "one day, Cornish-Fisher", _DAY),
     "tail_ratio": ("Tail ratio", "95 % quantile over 5 % quantile", number.ratio),
     "skewness": ("Skewness", "of daily returns", number.ratio),
     "kurtosis": ("Kurtosis", "of daily returns, 3 for a normal law", number.ratio),
+    "alpha": ("Alpha", "return a year that buying and holding does not explain", _SIGNED),
+    "beta": ("Beta", "daily return that comes with one of buying and holding", number.ratio),
 }
 
 

@@ -33,6 +33,9 @@ class TuningRows:
         Bars to the farthest label end; length of a bar such as ``5m``.
     symbols
         How many there are.
+    lookback
+        Bars that a row's features and window read before its own; folds whose training rows follow a test warn where
+        the embargo is shorter.
     """
 
     rows: Dataset
@@ -42,6 +45,7 @@ class TuningRows:
     horizon: int
     interval: str
     symbols: int = 1
+    lookback: int = 0
 
     def __post_init__(self) -> None:
         lengths = {len(self.rows), len(self.open_time), len(self.label_end)}
@@ -109,7 +113,7 @@ def inner_folds(table: TuningRows, tuning: TuningSpec, purge: int, embargo: int,
     begins, ends = _milliseconds(table.open_time), _milliseconds(table.label_end)
     gap = purge * milliseconds(table.interval)
     folds = []
-    for train, test in _splitter(tuning, spans.moments, purge, embargo).split(spans):
+    for train, test in _splitter(tuning, spans.moments, purge, embargo, table.lookback).split(spans):
         rows = train.astype(np.int64)
         border = np.quantile(begins[rows], 1 - tuning.stopping, method="lower")
         parts = cut(begins[rows], ends[rows], int(border) if stops else NEVER, NEVER, gap, 0).require("train")
@@ -139,9 +143,9 @@ def fold_rows(table: TuningRows, fold: Fold, every: int) -> FoldRows:
     return FoldRows(table.rows.take(train), early, table.rows.take(test), test)
 
 
-def _splitter(tuning: TuningSpec, moments: int, purge: int, embargo: int) -> Splitter:
+def _splitter(tuning: TuningSpec, moments: int, purge: int, embargo: int, lookback: int) -> Splitter:
     if tuning.scheme == "purged_kfold":
-        return PurgedKFold(tuning.folds, purge, embargo)
+        return PurgedKFold(tuning.folds, purge, embargo, lookback)
     size = int(moments * tuning.tested) // tuning.folds
     if size < 1:
         raise ConfigError(

@@ -6,12 +6,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nightfold.errors import ConfigError
 from nightfold.models.catalog import ModelEntry
 from nightfold.models.contract import ModelSpec, require_task
+from nightfold.models.window import Windows
 from nightfold.spec import fingerprint
 from nightfold.tuning.fold import FoldRows, TuningRows, fold_rows, inner_folds
 from nightfold.tuning.selection import select
-from nightfold.tuning.space import ask, check_space
+from nightfold.tuning.space import ask, check_space, longest_window
 from nightfold.tuning.spec import TuningSpec
 from nightfold.tuning.study import Course, run_study
 from nightfold.tuning.trial import Outcome, Trial, measure
@@ -74,10 +76,12 @@ def tune(
     Raises
     ------
     ConfigError
-        If the space does not fit the model, the model lacks the task, or the rows are too few.
+        If the space does not fit the model, the model lacks the task, rows are too few, or their windows shorter than
+        the longest of the search.
     """
-    check_space(entry, tuning)
+    check_space(entry, spec, tuning)
     require_task(entry.name, entry.capabilities, table.rows.objective.task)
+    _require_window(longest_window(entry, spec, tuning), table)
     folds = inner_folds(table, tuning, purge, embargo, stops=entry.capabilities.early_stopping)
     name = search_id(entry, spec, tuning, table, purge=purge, embargo=embargo, seed=seed)
 
@@ -101,6 +105,16 @@ def tune(
     trials = run_study(course, name, None if journal is None else journal / f"{name}.journal")
     metric = tuning.metric or table.rows.objective.metric
     return Search(name, metric, tuple(trials), select(trials, metric))
+
+
+def _require_window(longest: int | None, table: TuningRows) -> None:
+    features = table.rows.features
+    found = features.length if isinstance(features, Windows) else None
+    if longest is not None and (found or 1) < longest:
+        raise ConfigError(
+            f"the search tries a `window` of {longest} bars and was given windows of {found or 1}; all trials are "
+            "scored on the same rows, so cut them for the longest window that is tried."
+        )
 
 
 def search_id(

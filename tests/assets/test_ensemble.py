@@ -61,6 +61,41 @@ def test_more_blocks_reach_further_back_and_are_out_of_sample(made) -> None:
     assert folds.select("symbol", "open_time").is_unique().all()
 
 
+@pytest.mark.parametrize("name", ["stacked", "folded"])
+def test_a_blend_of_more_rows_is_judged_on_validation_rows_that_no_fit_was_stopped_by(made, name) -> None:
+    as_of = as_ofs(made, name)[-1]
+    split = json.loads(read(made, name, "splits", as_of, "split.json"))["5"]
+    validation = pl.col("open_time") >= pl.lit(split["span"]["validation_from"]).str.to_datetime(time_zone="UTC")
+    known = forecasts(made, name, as_of)
+    untouched = known.filter(validation)
+    assert untouched.height < known.height / 2
+    judged = json.loads(read(made, name, "ensemble", as_of, "judgement.json"))["5"]["scores"][0]["rows"]
+    assert judged == untouched.height
+    calibrator = json.loads(read(made, name, "ensemble", as_of, "ensemble.json"))["ensembles"]["5"]["calibrator"]
+    assert calibrator["rows"] == untouched.filter(pl.col("label") != 0).height
+
+
+def test_purged_folds_are_remarked_on(made) -> None:
+    with made.workshop() as workshop:
+        for name in BLENDS:
+            event = workshop.instance.get_latest_materialization_event(dg.AssetKey([name, "ensemble"]))
+            shown = event.asset_materialization.metadata
+            assert ("learns_from" in shown) == (name == "folded")
+            if name == "folded":
+                assert "had learnt from later rows as well" in shown["learns_from"].value
+
+
+@pytest.mark.parametrize(("name", "told"), [("folded", True), ("stacked", False)])
+def test_folds_that_learn_from_later_rows_tell_of_an_embargo_that_features_look_back_over(made, name, told) -> None:
+    """Returns look back 288 bars, and the embargo is 5."""
+    with made.workshop() as workshop:
+        key = dg.AssetKey([name, "logistic_regression"])
+        shown = workshop.instance.get_latest_materialization_event(key).asset_materialization.metadata
+    assert ("warning" in shown) == told
+    if told:
+        assert "`embargo` is 5, shorter than `lookback`, 288 bars" in shown["warning"].value
+
+
 def test_an_ensemble_of_the_past_changes_with_an_earlier_as_of(made, tmp_path) -> None:
     first, *_, last = as_ofs(made, "weighed")
     stored = json.loads(read(made, "weighed", "ensemble", last, "ensemble.json"))

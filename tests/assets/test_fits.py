@@ -89,3 +89,21 @@ def test_a_model_leads_to_its_run_where_its_curves_are_drawn(made, shown):
     assert {each.step: each.value for each in drawn} == dict(curves.select("round", "score").rows())
     assert "h05/train_log_loss" in run.data.metrics
     assert "importance.parquet" in {file.path for file in client.list_artifacts(run.info.run_id)}
+
+
+def test_a_model_that_is_found_fitted_and_one_that_goes_on_lead_to_the_run_all_the_same(made, shown, tmp_path):
+    stored = folders(made)
+    fitted = {as_of: json.loads((folder / "fitted.json").read_text())["as_of"] for as_of, folder in stored.items()}
+    links = {as_of: shown[as_of]["mlflow_run"].md_str for as_of in stored}
+    assert links == {as_of: links[fitted[as_of]] for as_of in stored}
+    assert [as_of for as_of in stored if "cpu_seconds" in shown[as_of]] == sorted(set(fitted.values()))
+    ours, first = made.copy(tmp_path), min(stored)
+    told: list[str] = []
+    with ours.workshop(told=told) as workshop:
+        workshop.backfill("train", first, first)
+        event = workshop.instance.get_latest_materialization_event(dg.AssetKey(KEY.split("/")))
+    again = event.asset_materialization
+    assert again.partition.startswith(first)
+    assert any("lightgbm" in line and "already fitted" in line for line in told)
+    assert again.metadata["mlflow_run"].md_str.partition("]")[0] == links[first].partition("]")[0]
+    assert again.metadata["cpu_seconds"].value == shown[first]["cpu_seconds"].value > 0

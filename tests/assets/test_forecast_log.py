@@ -64,3 +64,25 @@ def test_extremes_name_no_side_and_have_no_log(deploy: Callable[..., Any]) -> No
     target = Target(kind="mfe", horizons=[5]).model_dump(include={"kind", "horizons"})
     deployment = deploy(experiments={"e": {"target": target, "models": {"training_mean": None}}})
     assert deployment.build()[1].layers["e_predict"] == ["e/predictions"]
+
+
+def test_quantiles_are_logged_with_how_far_their_mean_lies_beyond_cost(deploy: Callable[..., Any]) -> None:
+    target = {"kind": "return", "task": "quantile", "horizons": [5]}
+    costs = {"taker_fee_bps": 1, "half_spread_bps": 0, "slippage_bps": 0, "volatility_slippage": 0.1}
+    deployment = deploy(
+        universe={"symbols": ["AAAUSDT"]},
+        experiments={"e": {"target": target, "models": {"climatological_quantiles": None}, "costs": costs}},
+    )
+    with deployment.workshop() as workshop:
+        for layer in ("ingest", "research", "train", "predict"):
+            workshop.backfill(layer)
+    found = query(
+        deployment.environment().lake,
+        """
+        select strength,
+               (abs(.275 * q05_5 + .45 * q50_5 + .275 * q95_5) - .0002 - 2 * .1 * volatility) / (q95_5 - q05_5) as own
+        from e.forecast_log join e.predictions using (symbol, open_time)
+        """,
+    )
+    assert found.height > 400
+    assert found["strength"].to_list() == pytest.approx(found["own"].to_list(), rel=1e-9)

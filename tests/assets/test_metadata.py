@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from assets.markdown import markdown_table, plotted, preview
+from nightfold.backtest.table import TABLES
 from nightfold.schema import BARS
 
 pytestmark = pytest.mark.xdist_group("line")
@@ -32,7 +33,7 @@ SHOWN = {
     "bars": {"dagster/row_count", "repairs/gap_filled", "repairs/outliers", "preview"},
     "features": {"dagster/row_count", "seconds", "incomplete_rows", "preview"},
     "labels": {"dagster/row_count", "balance"},
-    "splits": {"train_rows", "validation_rows", "where_bars_went", "seconds"},
+    "splits": {"train_rows", "validation_rows", "effective_rows", "where_bars_went", "seconds"},
     "logistic_regression": {"dagster/row_count", "log_loss", "cpu_seconds", "validation", "mlflow_run", "top_features"},
     "ensemble": {"log_loss", "beats_best_member", "gate", "scores", "weights", "seconds"},
     "predictions": {"dagster/row_count", "predicted_rows", "preview"},
@@ -93,7 +94,7 @@ def test_the_columns_shown_of_stored_folders_are_those_of_their_files(nodes, fin
         return [column.name for column in nodes[key].metadata[entry].schema.columns]
 
     files = list((finished.lake / "single/backtest").rglob("*.parquet"))
-    assert len(files) == 13
+    assert {file.stem for file in files} == set(TABLES)
     for file in files:
         assert columns("single/backtest", f"columns/{file.stem}") == list(pl.read_parquet_schema(file))
     validation = next((finished.lake / "single/logistic_regression").rglob("validation.parquet"))
@@ -156,3 +157,12 @@ def test_figures_that_are_plotted_are_known_and_short():
         "sharpe_ratio": 3.886,
         "length": 11,
     }
+
+
+def test_the_comparison_shows_how_differently_members_see_the_same_rows(finished):
+    (reports,) = (finished.folder / "data").glob("*/reports")
+    page, text = ((reports / f"pooled_one/model_comparison.{kind}").read_text() for kind in ("html", "md"))
+    for measure in ("Correlation of errors", "Q statistic", "Disagreement", "Double fault", "Without a member"):
+        assert page.count(f"{measure}: as of 2024-02-26, 5 bars ahead") == 1
+    assert "How differently members see the validation rows of the newest as-of" in text
+    assert "| first | second | forecast correlation | error correlation |" in text

@@ -3,19 +3,23 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from assets.background import stored_record
+from assets.leaderboard import store_run, stored_runs
 from assets.tearsheet import _stored
 from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange
 from nightfold.target import Target
 from nightfold.tearsheet.content import Record
+from nightfold.tearsheet.summary import by_symbol
 
 pytestmark = pytest.mark.xdist_group("line")
 
@@ -95,6 +99,25 @@ def test_the_page_of_the_lake_shows_its_record(finished: Any) -> None:
     )
     assert "unknown: no forecast log" not in page
     assert len(page) < 1_000_000
+
+
+def test_variants_of_a_lake_are_shown_with_how_alike_they_are(finished: Any, tmp_path: Path) -> None:
+    theirs = finished.copy(tmp_path)
+    lake = theirs.environment().lake
+    own = next(run for run in stored_runs(lake) if run.card.experiment == "single")
+    pairs = by_symbol(_stored(theirs.build()[1].plans["single"], lake, BacktestRange()).trades)
+    noise = pl.Series(np.random.default_rng(1).normal(0, 0.01, own.daily.height))
+    for number in (1, 2):
+        card = own.card.model_copy(update={"variant": f"{number:016d}"})
+        store_run(lake, replace(own, card=card, daily=own.daily.with_columns(daily_return=number * noise)), pairs)
+    with theirs.workshop() as workshop:
+        workshop.backfill("evaluate", experiment="single")
+    _, figures = page_of(theirs, "single")
+    luck = figures["sections"]["trust"]["luck"]
+    alike, tried = luck["trial_correlation"], luck["n_trials"]
+    assert tried >= 3
+    assert 0 < alike <= 1 + 1e-12
+    assert luck["effective_trials"] == figures["effective_trials"] == pytest.approx(alike + (1 - alike) * tried)
 
 
 def test_an_older_lake_has_unknown_parts_and_still_a_page(finished: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from nightfold.errors import ConfigError, LakeError
 from nightfold.experiment import Experiment
 from nightfold.models.bundle import load_bundle
 from nightfold.tuning.ledger import LEDGER, configurations
+from nightfold.tuning.luck import winner_luck
 from nightfold.tuning.selection import BEST_CONFIG
 from nightfold.window import window_of
 from pipeline_defs.nightly import Night, Step, tune
@@ -79,6 +81,28 @@ def test_every_trial_is_in_the_ledger_with_returns_of_days_before_the_as_of(made
     last = ledger.select(last=pl.col("first_day") + pl.duration(days=pl.col("daily_returns").list.len() - 1))["last"]
     assert all(day < FEBRUARY_12.date() for day in last)
     assert whole_ledger(plan, lake).equals(ledger)
+
+
+def test_the_winner_is_shown_with_what_its_trials_leave_of_its_sharpe_ratio(made: Any, tmp_path: Path) -> None:
+    """The same figures where the search is made, and where it is found made."""
+    ours = made.copy(tmp_path)
+    ledger = stored_ledger(plan_of(ours), ours.environment().lake, PLACE)
+    settings = best(ours, tmp_path)["config"]
+    winner = ledger.filter(pl.col("settings") == json.dumps(settings, sort_keys=True))["configuration"][0]
+    expected = winner_luck(ledger, winner)
+    assert expected.deflated_sharpe is not None
+
+    def shown(workshop: Any) -> Any:
+        event = workshop.instance.get_latest_materialization_event(dg.AssetKey(["e", "tuning"]))
+        return event.asset_materialization.metadata
+
+    with ours.workshop() as workshop:
+        first = shown(workshop)
+        workshop.backfill("tune")
+        again = shown(workshop)
+    for metadata in (first, again):
+        assert metadata["lightgbm_deflated_sharpe"].value == pytest.approx(expected.deflated_sharpe, rel=1e-5)
+        assert f"| lightgbm | {expected.configurations} |" in metadata["luck"].value
 
 
 def test_searching_again_adds_nothing_also_where_it_is_forced(made: Any, tmp_path: Path) -> None:
@@ -151,6 +175,56 @@ def test_an_experiment_without_tuning_has_no_search(deploy: Callable[..., Any]) 
     assert not any(layer.endswith("_tune") for layer in line.layers)
     with deployment.workshop() as workshop, pytest.raises(ConfigError, match="nothing is searched"):
         workshop.backfill("tune")
+
+
+def test_windows_longer_than_a_member_stands_with_are_searched_and_the_chosen_one_is_fitted(
+    deploy: Callable[..., Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="networks come with the extra `neural`")
+    small = {"window": 3, "hidden": 4, "epochs": 1, "device": "cpu"}
+    search = {"method": "grid", "folds": 1, "rungs": 1, "space": {"window": [4, 6]}}
+    deployment = deploy(
+        universe={"symbols": ["AAAUSDT"], "end": "2024-02-13"},
+        experiments={"e": {"models": {"class_frequencies": None, "gru": {**small, "tuning": search}}}},
+    )
+    with deployment.workshop() as workshop:
+        for layer in ("ingest", "research", "tune", "train", "predict"):
+            workshop.backfill(layer)
+    plan, lake = plan_of(deployment), deployment.environment().lake
+    assert plan.window == 6
+    trials = stored_ledger(plan, lake, PLACE)
+    assert {json.loads(each)["window"] for each in trials["settings"]} == {4, 6}
+    assert trials["rows"].n_unique() == 1
+    found = json.loads((lake.fetch_folder(plan.key(STAGE), PLACE, tmp_path) / "gru" / BEST_CONFIG).read_text())
+    bundle = load_bundle(lake.fetch_folder(plan.key("gru"), PLACE, tmp_path) / "bundle")
+    assert bundle.window == found["config"]["window"]
+
+
+def test_an_embargo_shorter_than_the_lookback_is_told_where_training_rows_follow_tested_ones(
+    deploy: Callable[..., Any],
+) -> None:
+    """The longest of the chosen features looks back 288 bars, the embargo is 5; told again where nothing is new."""
+    tuned = {name: {**TUNING, "trials": 2, "scheme": name} for name in ("expanding", "purged_kfold")}
+    deployment = deploy(
+        universe={"symbols": ["AAAUSDT"], "end": "2024-02-13"},
+        experiments={name: {"models": {"lightgbm": {"rounds": 5, "tuning": each}}} for name, each in tuned.items()},
+    )
+
+    def shown(workshop: Any, name: str) -> str | None:
+        event = workshop.instance.get_latest_materialization_event(dg.AssetKey([name, "tuning"]))
+        found = event.asset_materialization.metadata.get("warning")
+        return None if found is None else str(found.value)
+
+    said: list[str] = []
+    with deployment.workshop(told=said) as workshop:
+        for layer in ("ingest", "research", "tune", "tune"):
+            workshop.backfill(layer)
+            if layer == "tune":
+                text = shown(workshop, "purged_kfold")
+                assert text is not None
+                assert text.startswith("`embargo` is 5, shorter than `lookback`, 288 bars")
+                assert shown(workshop, "expanding") is None
+    assert [line for line in said if "shorter than `lookback`" in line] == [f"  warning: {text}"]
 
 
 BASE: dict[str, Any] = {"name": "e", "first_as_of": "2024-02-12", "models": {"lightgbm": {"tuning": {}}}}

@@ -26,13 +26,14 @@ def scores() -> pl.DataFrame:
             **dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain"), None),
             "r2": 0.1,
             "sign_accuracy": 0.5,
+            "coverage": None,
         }
         for week in (1, 2, 3)
         for horizon in (5, 20)
         for model, loss in (("ensemble", 0.9), ("a", 0.95 if horizon == 5 else 0.8), ("b<", 1.1))
     ]
     return pl.DataFrame(
-        rows, schema_overrides=dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain"), pl.Float64)
+        rows, schema_overrides=dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain", "coverage"), pl.Float64)
     )
 
 
@@ -102,3 +103,56 @@ def test_a_member_that_may_have_seen_the_test_is_marked_and_so_is_the_ensemble_i
     apart = compare(*given, ["b<"], {}, seen=["a"])
     assert dict(apart.models.select("model", "seen").iter_rows())["ensemble"] == "no"
     assert "seen" not in compare(*given, ["a", "b<"], {}).models.columns
+
+
+def test_quantiles_are_compared_level_by_level_and_by_coverage() -> None:
+    levels = pl.DataFrame(
+        {
+            "model": ["a", "a"],
+            "horizon": [5, 5],
+            "level": [0.05, None],
+            "wanted": [0.05, 0.9],
+            "share": [0.0712, 0.87],
+            "low": [0.03, None],
+            "high": [0.11, None],
+            "pinball": [0.00123, 0.002],
+            "independent": [150.4, 150.4],
+            "is_thin": [True, False],
+        }
+    )
+    scored = scores().with_columns(metric=pl.lit("pinball"), coverage=pl.lit(0.87))
+    said = pl.DataFrame({f"{model}_q{level}_5": SAID for model in ("a", "b<") for level in ("05", "50", "95")})
+    made = compare(scored, said, Objective(task="quantile"), [5], ["a", "b<"], {}, levels=levels)
+    assert set(made.models["coverage"].round(6)) == {0.87}
+    text, page = as_markdown(made, "Models"), render_comparison(made, "Models")
+    assert "| a | 5 | 0.05 | 5.0 % | 7.1 % | 3.0 % | 11.0 % | 0.00123 | 150 | yes |" in text
+    assert "| a | 5 | between | 90.0 % | 87.0 % | – | – | 0.002 | 150 | no |" in text
+    assert "<td>7.1 %</td>" in page
+    assert "Level by level" not in as_markdown(compare(scored, said, Objective(task="quantile"), [5], ["a"], {}), "M")
+
+
+def test_r2_of_training_and_validation_rows_stand_beside_that_of_the_test() -> None:
+    """What is learnt by heart is seen at a glance: .6 of rows it knew, nothing of those it did not."""
+    learnt = pl.DataFrame(
+        {"model": ["a"], "horizon": [5], "train_r2": [0.6], "validation_r2": [-0.02]},
+        schema_overrides={"horizon": pl.Int64},
+    )
+    said = pl.DataFrame({f"{name}_mean_{horizon}": SAID for name in ("a", "b<") for horizon in (5, 20)})
+    given = (scores(), said, Objective(task="regression"), [5, 20], ["a", "b<"], {})
+    made = compare(*given, learnt=learnt)
+    row = made.models.row(by_predicate=(pl.col("model") == "a") & (pl.col("horizon") == 5), named=True)
+    assert (row["train_r2"], row["validation_r2"], row["r2"]) == (0.6, -0.02, pytest.approx(0.1))
+    text = as_markdown(made, "Models")
+    assert "| R2 train | R2 validation | R2 test |" in text
+    assert "| 0.6 | -0.02 | 0.1 |" in text
+    assert "<td>0.6</td>" in render_comparison(made, "Models")
+    unknown = learnt.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("train_r2", "validation_r2"))
+    assert "train_r2" not in compare(*given, learnt=unknown).models.columns
+
+
+def test_how_differently_members_see_rows_is_written_out(found) -> None:
+    pairs = pl.DataFrame({"first": ["a"], "second": ["b<"], "error_correlation": [0.25], "q_statistic": [None]})
+    text = as_markdown(found, "Models", pairs=pairs)
+    assert "| first | second | error correlation | q statistic |" in text
+    assert "| a | b< | 0.25 |" in text
+    assert "differently" not in as_markdown(found, "Models", pairs=pl.DataFrame())

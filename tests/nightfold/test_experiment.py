@@ -142,6 +142,88 @@ def test_what_the_universe_lacks_is_refused(settings: dict[str, Any], words: str
         experiment(**settings).check_against(UNIVERSE, LABEL_SETS)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"split": {"train_days": 1}}, "`split` leaves no rows to train on: of the 276 bars from 2024-02-29 00:00"),
+        ({"split": {"train_days": 2, "purge": 1000}}, "no rows to train on: .*`purge` 1000"),
+        ({"split": {"in_force_delay": "400d"}}, "of the 0 bars from .* shorten the gaps and `in_force_delay`"),
+        (
+            {"first_as_of": "2024-01-03"},
+            "of the 0 bars from 2024-01-02 23:25 to .*Lengthen .* history before `first_as",
+        ),
+        ({"first_as_of": "2024-01-17", "retrain": "month"}, "of the 0 bars from 2024-01-02 23:25 to 2023-12-31 23:00"),
+        (
+            {"split": {"expanding": True, "train_days": 1}, "first_as_of": "2024-01-04"},
+            "of the 283 bars from 2024-01-02 23:25 to 2024-01-03 23:00",
+        ),
+        (
+            {"split": {"train_days": 4}, "models": {"gru": {"window": 700}}},
+            "of the 441 bars from 2024-02-28 10:15 to 2024-02-29 23:00",
+        ),
+        (
+            {"split": {"train_days": 4}, "models": {"gru": {"tuning": {"space": {"window": [8, 700]}}}}},
+            "of the 441 bars from 2024-02-28 10:15",
+        ),
+        (
+            {
+                "target": {"kind": "return", "horizons": [5, 400]},
+                "split": {"train_days": 10},
+                "strategy": {"horizon": 5},
+            },
+            "no rows in half of validation: .* 400 or more lie between its halves .*labels of 400 or more bars",
+        ),
+    ],
+)
+def test_a_first_split_that_must_be_empty_is_refused_with_its_bars_counted(
+    settings: dict[str, Any], words: str
+) -> None:
+    """The longest feature looks back 569 bars of 5 minutes: the first row is that of 23:25 on the second day."""
+    sets = {"labels": LabelSet(horizons=[5, 10, 15, 20, 400])}
+    with pytest.raises(ConfigError, match=words):
+        experiment(**settings).check_against(UNIVERSE, sets)
+
+
+VALUE = {"kind": "return", "task": "regression", "horizons": [20]}
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (
+            {"nhits": {"exogenous": ["volatility_20"]}},
+            r"model `nhits` needs volatility_20 \(`exogenous`\), not among the",
+        ),
+        ({"tft": {"series": "volatility_20"}}, r"`tft` needs volatility_20 \(`series`\)"),
+        ({"patchtst": {"series": "log_return"}}, r"log_return \(`series`\).* name one that is, such as log_return_"),
+        ({"fracast": {"beside": ["rsi_14", "log_return_1", "adx_14"]}}, r"needs rsi_14 .*, adx_14 \(`beside`\), not"),
+        ({"fracast": {"series": "close"}}, r"`fracast` needs close \(`series`\).*choose it in `features` too"),
+        ({"last_return": {"feature": "log_return_7"}}, r"`last_return` needs log_return_7 \(`feature`\)"),
+        (
+            {"nhits": {"tuning": {"space": {"series": ["log_return_1", "rsi_14"]}}}},
+            r"`nhits` needs rsi_14 \(`series`\)",
+        ),
+    ],
+)
+def test_features_that_settings_name_must_be_chosen(model: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        experiment(target=VALUE, models=model, features={"groups": ["returns"]})
+    experiment(target=VALUE, models=dict.fromkeys(model), features={"groups": ["returns"]})
+
+
+def test_what_a_search_may_try_counts_for_the_window() -> None:
+    """The sweep of the next-bar Transformer asks for 128, 192 and 256 bars; as it stands it looks at 128."""
+    next_bar: dict[str, Any] = {
+        "target": {"kind": "next_bar", "horizons": [1]},
+        "strategy": {"horizon": 1},
+        "models": {"next_bar_transformer": {"tuning": {}}},
+    }
+    assert experiment(**next_bar).window == 256
+    assert experiment(**{**next_bar, "models": {"next_bar_transformer": None}}).window == 128
+    assert experiment(models={"gru": {"tuning": {"space": {"window": [3, 6]}}}, "lightgbm": None}).window == 6
+    assert experiment(models={"gru": {"window": 9}, "lightgbm": {"tuning": {}}}).window == 9
+
+
 LED = UNIVERSE.model_copy(update={"leader": "BTCUSDT"})
 WITH_ACROSS = {"features": {"sets": ["default", "cross_asset"]}}
 WITH_FLOW = {"features": {"sets": ["default", "order_flow"]}}
@@ -208,9 +290,31 @@ def test_every_setting_changes_the_fingerprint() -> None:
     assert len({experiment(**settings).fingerprint for settings in [{}, *others]}) == len(others) + 1
 
 
-def test_a_policy_sizes_its_positions_itself() -> None:
-    with pytest.raises(ValidationError, match=r"`strategy\.sizing` and `policy` are both given"):
-        experiment(policy={}, strategy={"horizon": 20, "sizing": {"rule": "kelly"}})
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"policy": {}, "strategy": {"min_edge_bps": 5}}, r"`strategy\.min_edge_bps` is 5\.0, .*`policy\.min_edge`"),
+        ({"policy": {}, "strategy": {"edge": "gross"}}, r"`strategy\.edge` is gross, .*`policy\.edge`"),
+        ({"policy": {}, "strategy": {"size": 0.3}}, r"`strategy\.size` is 0\.3, .*`policy\.base_risk_fraction`"),
+        (
+            {"policy": {}, "strategy": {"sizing": {"rule": "kelly"}}},
+            r"`strategy\.sizing` is kelly, .*beside a `policy`",
+        ),
+        ({"strategy": {"sizing": {"rule": "kelly"}, "size": 0.3}}, r"`strategy\.size` .* the rule itself takes"),
+        ({"costs": {"funding_rate": 0}}, r"`costs\.funding_rate` is 0\.0, .*`limits\.instrument: perpetual`"),
+        ({"limits": {"maintenance_margin": 0.01}}, r"`limits\.maintenance_margin` is 0\.01, .* or leave it out"),
+    ],
+)
+def test_what_nothing_would_read_is_refused_where_it_is_written(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        experiment(**settings)
+
+
+def test_defaults_that_nobody_wrote_are_in_nobodys_way() -> None:
+    perpetual = {"costs": {"funding_rate": 0}, "limits": {"instrument": "perpetual", "maintenance_margin": 0.01}}
+    for settings in ({"policy": {}}, {"strategy": {"sizing": {"rule": "kelly"}}}, perpetual):
+        experiment(**settings)
+    experiment(policy={}, strategy={"sizing": None}, costs={"funding_rate": None})
 
 
 @pytest.mark.parametrize(

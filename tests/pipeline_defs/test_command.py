@@ -10,9 +10,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
+from assets.leaderboard import store_run, stored_runs
 from assets.live import warm_features
 from nightfold.features.catalog import FEATURES, SETS
 from nightfold.features.compute import compute_features
+from nightfold.leaderboard import Run
 from pipeline_defs.command import app
 
 BAR = ("symbol", "open_time", "open", "high", "low", "close", "volume")
@@ -22,8 +24,10 @@ pytestmark = pytest.mark.xdist_group("line")
 
 def test_help_names_every_verb():
     said = CliRunner().invoke(app, ["--help"]).output
-    for verb in ("run", "backfill", "nightly", "ui", "open", "sql", "universe", "experiments"):
-        assert re.search(rf"│ {verb} +\w", said), verb
+    assert set(re.findall(r"│ ([a-z]+) +\w", said)) == {
+        *("run", "backfill", "nightly", "ui", "open", "sql", "leaderboard", "features", "sweep", "improve", "stress"),
+        *("samples", "universe", "experiments", "audit", "models"),
+    }
 
 
 def test_run_makes_everything_and_ends_with_the_page_and_the_way_to_the_ui(deploy, nightfold):
@@ -119,6 +123,53 @@ def test_sql_answers_as_table_csv_or_json(finished, nightfold):
     assert (
         nightfold(finished, "sql", "select count(*) as n from single.predictions", "--output", "csv")[1] == "n\n1392\n"
     )
+
+
+def test_leaderboard_lists_the_newest_result_of_each_variant_or_all(finished, tmp_path, nightfold):
+    ours = finished.copy(tmp_path)
+    lake = ours.environment().lake
+    single = next(run for run in stored_runs(lake) if run.card.experiment == "single")
+    earlier = {"last_day": single.card.last_day - timedelta(days=1), "trades": 77}
+    store_run(lake, Run(single.card.model_copy(update=earlier), single.daily), pl.DataFrame({"symbol": ["AAAUSDT"]}))
+    code, said = nightfold(ours, "leaderboard", "--output", "json")
+    rows = {row["experiment"]: row for row in json.loads(said)}
+    assert (code, sorted(rows), len(json.loads(said))) == (0, ["pooled_one", "single"], 2)
+    for name, row in rows.items():
+        figures = json.loads(next((ours.folder / "data").glob(f"*/reports/{name}/tearsheet.json")).read_text())
+        assert row["sharpe_ratio"] == figures["measures"]["Strategy"]["sharpe_ratio"]
+        assert row["trades"] == figures["trades"]["closed"]
+        assert row["outcome"] == figures["verdict"]["outcome"]
+    every = json.loads(nightfold(ours, "leaderboard", "--all", "--output", "json")[1])
+    assert sorted(row["trades"] for row in every) == sorted([77, *(row["trades"] for row in rows.values())])
+    assert every[-1]["last_day"] == str(earlier["last_day"])
+    assert re.search(r"│ pooled_one +┆ failed +┆ 2/8 +┆ 2024-02-29 ", nightfold(ours, "leaderboard")[1])
+
+
+def test_without_results_there_is_no_leaderboard(deploy, nightfold):
+    code, said = nightfold(deploy(), "leaderboard")
+    assert (code, "there are no results yet; `nightfold run` or" in said) == (1, True)
+
+
+def test_the_leaderboard_lies_beside_its_page_as_csv_with_what_each_symbol_brought(finished, nightfold):
+    reports = next((finished.folder / "data").glob("*/reports"))
+    table = nightfold(finished, "leaderboard", "--all", "--output", "csv")[1]
+    assert (reports / "leaderboard.csv").read_text() == table
+    cards = {row["experiment"]: row for row in pl.read_csv(table.encode()).to_dicts()}
+    pairs = pl.read_csv(reports / "leaderboard_pairs.csv")
+    expected = []
+    for name in sorted(cards):
+        (trades,) = (finished.lake / name / "backtest/range=full").glob("*/trades.parquet")
+        closed = [row for row in pl.read_parquet(trades).to_dicts() if not row["is_open"]]
+        for symbol in sorted({row["symbol"] for row in closed}):
+            own = [row for row in closed if row["symbol"] == symbol]
+            won = sum(row["profit"] > 0 for row in own) / len(own)
+            sums = [sum(row[column] for row in own) for column in ("profit", "fees", "return_")]
+            key = [name, cards[name]["variant"], cards[name]["last_day"], symbol, len(own)]
+            expected.append((*key, *(pytest.approx(value) for value in (won, *sums[:2], sums[2] / len(own)))))
+    assert expected
+    assert pairs.columns[:5] == ["experiment", "variant", "last_day", "symbol", "closed"]
+    assert pairs.columns[5:] == ["win_rate", "profit", "fees", "mean_return"]
+    assert sorted(pairs.rows()) == expected
 
 
 def test_universe_shows_settings_and_what_the_lake_holds(finished, nightfold):

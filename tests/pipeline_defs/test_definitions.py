@@ -70,6 +70,7 @@ def ours(deploy):
                 "interval": "4h",
                 "pooling": "per_symbol",
                 "target": {"label_set": "wide", "horizons": [5, 10]},
+                "features": {"names": ["log_return_1"]},
                 "models": {"boosted": {"model": "lightgbm", "learning_rate": 0.1}},
             },
         },
@@ -146,7 +147,8 @@ def test_every_partitioned_asset_has_a_code_version_of_its_own(graph):
 
 def test_a_third_file_makes_a_third_group_and_json_does_as_well(ours, tmp_path):
     theirs = ours.copy(tmp_path)
-    settings = {"first_as_of": "2024-02-12", "target": {"horizons": [5]}, "models": {"class_frequencies": None}}
+    settings = {"first_as_of": "2024-02-12", "target": {"horizons": [5]}, "split": {"purge": 5}}
+    settings |= {"models": {"class_frequencies": None}}
     (theirs.configs / "experiments/third.json").write_text(json.dumps({**settings, "strategy": {"horizon": 5}}))
     graph = theirs.build()[0].resolve_asset_graph()
     found = {node.key.to_user_string() for node in graph.asset_nodes if node.group_name == "third"}

@@ -76,6 +76,14 @@ def tracked_results(address):
     return [(run.data.params, run.data.metrics.get("sharpe_ratio")) for run in runs]
 
 
+def logged(lake, experiment):
+    """When what the forecast log of a variant holds became known, and the start of the newest bar it forecasts."""
+    log = lake.require(
+        f"{experiment}/forecast_log", ["AAAUSDT"], datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
+    )
+    return log["known_at"].drop_nulls(), log["open_time"].max()
+
+
 @pytest.fixture(scope="module")
 def searched(market, tmp_path_factory):
     """The market after three rounds."""
@@ -124,6 +132,10 @@ def test_a_search_finds_the_planted_setting_and_never_reads_the_days_held_out(se
     assert all(run.card.last_day < UNTIL for run in stored_runs(lake))
     assert all(as_of < str(UNTIL) for as_of in lake.as_ofs(f"{report.winner.name}/ensemble", "pooled"))
     assert set(backtests(ours).values()) == {(FIRST, date(2024, 2, 22))}
+    for name in {each.experiment for each in report.rounds}:
+        known_at, newest = logged(lake, name)
+        assert datetime(2024, 2, 22, tzinfo=UTC) < known_at.max() <= datetime(2024, 2, 23, tzinfo=UTC)
+        assert newest > datetime(2024, 2, 23, tzinfo=UTC)  # the last model goes on, and what comes of that stays open
     assert report.rounds[0].score == 0
     assert report.winner.strategy.min_edge_bps == 0
     assert {each.n_trials for each in report.judgements} == {3}
@@ -150,6 +162,7 @@ def test_days_held_out_are_opened_once_for_the_winner_alone(after):
         assert [(each.look, each.n_trials) for each in again] == [(1, 1), (2, 2)]
         assert again[1].measures == opening.measures
         assert again[1].deflated_sharpe < opening.deflated_sharpe
+        assert logged(lake, opening.variant)[0].max() > datetime(2024, 2, 29, tzinfo=UTC)
     opened = {name: days for (name, start), days in backtests(after).items() if start is not None}
     assert opened == {report.winner.name: (UNTIL, date(2024, 2, 29))}
     written = after.environment().experiments["better"]
@@ -196,8 +209,8 @@ def test_the_command_tells_verdict_and_report_of_a_search_that_is_there(after, n
 def test_a_variant_that_cannot_be_made_stops_the_sweep_with_its_settings(ours):
     with ours.workshop() as workshop:
         base = workshop.environment.experiment("shy")
-        variants = points(workshop, base, parse_axes(["split.train_days=1"]))
-        with pytest.raises(RunFailedError, match=r"the variant with split\.train_days=1: shy_s\w+_train failed"):
+        variants = points(workshop, base, parse_axes(["ensemble.method=weighted", "ensemble.oof_blocks=5000"]))
+        with pytest.raises(RunFailedError, match=r"the variant with .*oof_blocks=5000: shy_s\w+_train failed"):
             sweep(workshop, base, variants, None)
         assert stored_runs(workshop.environment.lake) == []
 

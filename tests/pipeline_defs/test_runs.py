@@ -1,6 +1,7 @@
 """Runs of this process: what is recorded of them, and what becomes of those whose process was killed."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from pipeline_defs.runs import (
     process_tag,
     recording,
 )
+from resources.dagster_home import make_dagster_home
+from resources.project import PROJECT
 
 
 @pytest.fixture
@@ -118,6 +121,55 @@ def test_records_that_cannot_be_kept_are_one_clear_error(fault):
     message = r"^Dagster's records in /home cannot be kept: .*database or disk is full.* make room or mend access"
     with pytest.raises(RecordError, match=message), recording("/home"):
         raise fault
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "full (the disk has 12 KiB of room left). "), ("gone", "full. ")])
+def test_it_is_told_how_much_room_is_left_where_that_can_be_asked(tmp_path, monkeypatch, name, said):
+    ask = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: ask(place)._replace(free=12 * 1024 + 100))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecordError) as told, recording(Path(name)):
+        raise OSError("the disk is full")
+    assert said in str(told.value)
+
+
+REFUSED = """
+import resource
+from pathlib import Path
+import dagster as dg, typer
+from pipeline_defs.console import ERRORS, OUT, reported
+from pipeline_defs.nightly import Step
+from pipeline_defs.runs import execute, open_instance
+
+@dg.asset
+def asset():
+    OUT.print("half done")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    ERRORS.print("something is odd")
+    OUT.print("on we go")
+    raise OSError(28, "No space left on device")
+
+def main(home: Path):
+    definitions = dg.Definitions([asset], jobs=[dg.define_asset_job("job", executor_def=dg.in_process_executor)])
+    with reported(), open_instance(home) as instance:
+        execute(definitions, instance, Step("job"))
+
+typer.run(main)
+"""
+
+
+def test_what_is_said_while_no_file_can_be_written_reaches_the_person(tmp_path):
+    """A limit on the size of files stands for the full disk: no file can grow, while pipes still take all there is."""
+    make_dagster_home(tmp_path, PROJECT / "dagster_home" / "dagster.yaml")
+    command = [sys.executable, "-c", REFUSED, str(tmp_path)]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    process = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stdout.splitlines() == ["half done", "on we go"]
+    said = process.stderr.splitlines()
+    assert said[0] == "something is odd"
+    assert said[-1].startswith(f"error: Dagster's records in {tmp_path} cannot be kept: ")
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize("fault", [LakeError("the lake's own"), KeyError("a fault of ours")])

@@ -1,11 +1,13 @@
 """Crises replayed from the command line: a made one end to end, a real one on recorded bars, and what cannot be."""
 
 import json
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import polars as pl
@@ -138,12 +140,22 @@ def test_a_made_fall_is_replayed_from_a_folder_of_bars_to_a_row(stage):
     assert row["trades"] > 0
     assert row["verdict"] == ("gained" if row["total_return"] > 0 else "lost")
 
+    assert f"Page: {stage.folder}/data/stress/stress.html" in first.stderr
+
     shutil.rmtree(stage.folder / "recorded")  # what is stored needs no bars
     again = stage("--no-run")
     assert again.exit_code == 0
     assert "fall: A made fall. Prices were made to fall." in again.stdout
     (page,) = (stage.folder / "data/stress/fall").glob("*/reports/replay/tearsheet.html")
     assert str(stage.folder / "recorded/made") in page.read_text()
+
+    whole = stage.folder / "data/stress/stress.html"
+    assert again.stdout.splitlines()[-1] == f"Page: {whole}"
+    (link,) = re.findall(r'<a href="([^"]+)">Tearsheet of replay</a>', whole.read_text())
+    assert (whole.parent / link).samefile(page)
+    (stored_row,) = pl.read_csv(whole.with_suffix(".csv")).to_dicts()
+    assert stored_row == {**row, "trained_until": ANY}
+    assert datetime.fromisoformat(stored_row["trained_until"]) == datetime.fromisoformat(row["trained_until"])
 
 
 def test_bars_that_are_not_there_are_told_with_the_place_where_they_would_lie(stage):

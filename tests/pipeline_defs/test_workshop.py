@@ -57,6 +57,13 @@ def test_a_layer_named_by_an_asset_makes_that_asset_alone(wide):
     assert not (ours.lake / "labels").exists()
 
 
+def test_what_a_run_says_is_not_turned_into_files_where_a_full_disk_would_swallow_it(wide):
+    ours, _, _ = wide
+    (home,) = (ours.folder / "data").glob("*/dagster_home")
+    assert list(home.rglob("*.db"))
+    assert not list(home.rglob("compute_logs/*"))
+
+
 def test_a_part_of_the_range_rewrites_its_own_windows_with_the_same_bytes(wide):
     ours, _, _ = wide
     before = ours.files()

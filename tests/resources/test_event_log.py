@@ -1,7 +1,9 @@
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from resources.event_log import BatchedEventLog
 from resources.project import PROJECT
@@ -91,6 +93,17 @@ def test_a_batch_that_fails_leaves_nothing_and_its_events_are_stored_one_by_one(
         events, made = recorded(instance, run(instance).run_id)
     assert "the disk is full" in capsys.readouterr().err
     assert events.count("ASSET_MATERIALIZATION_PLANNED") == len(made) == len(DAYS) * len(SYMBOLS)
+
+
+def test_an_error_of_the_database_does_not_recite_the_event(home):
+    with dg.DagsterInstance.get() as instance:
+        run_id = run(instance).run_id
+        shard = home / "history" / "runs" / f"{run_id}.db"
+        with sqlite3.connect(shard) as database:
+            database.execute("drop table event_logs")
+        with pytest.raises(OperationalError) as told:
+            instance.all_logs(run_id)
+    assert str(told.value) == "(sqlite3.OperationalError) no such table: event_logs"
 
 
 def test_the_files_are_where_dagster_keeps_them(home):

@@ -219,12 +219,18 @@ def until() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def finished_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
-    """The web UI of a deployment whose line has been run from a market with something to find."""
+def finished_line(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A deployment whose line has been run from a market with something to find."""
     deployment = Deployment(tmp_path_factory.mktemp("finished"), source="{kind: simulated, trend_strength: 0.1}")
     made = deployment.nightfold("run")
     assert made.returncode == 0, made.stdout + made.stderr
-    with deployment.ui() as ui:
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def finished_ui(finished_line: Deployment) -> Iterator[Interface]:
+    """The web UI of that deployment."""
+    with finished_line.ui() as ui:
         yield ui
         assert ui.stop(signal.SIGTERM) == 0
 

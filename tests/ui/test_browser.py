@@ -3,8 +3,9 @@
 import base64
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -35,6 +36,20 @@ const x = Math.min(...all.map((each) => each.left)) - margin
 const y = Math.min(...all.map((each) => each.top)) - margin
 const width = Math.max(...all.map((each) => each.right)) + margin - x
 return {x, y, width, height: Math.max(...all.map((each) => each.bottom)) + margin - y}
+"""
+LOOKS = """
+const brightness = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765
+const style = getComputedStyle(document.body)
+const spilling = [...document.querySelectorAll("body *")].filter((each) =>
+  each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".scroll, pre, svg"))
+return {
+  title: document.title,
+  width: innerWidth,
+  needs: document.documentElement.scrollWidth,
+  spilling: spilling.map((each) => each.outerHTML.slice(0, 80)),
+  page: brightness(style.backgroundColor),
+  ink: brightness(style.color),
+}
 """
 FORGET_ZOOM = "localStorage.removeItem('lineageGraphZoomLevel')"
 PREFERENCES = "localStorage['dagster-nav-collapsed'] = 'true'; localStorage['asset-graph-direction'] = '\"horizontal\"'"
@@ -97,19 +112,43 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page(finished_ui, tmp_path_factory) -> Iterator[Page]:
+def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     for switch in (*SWITCHES, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(f"--{switch}")
     driver = webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")))
     try:
-        page = Page(driver, finished_ui.address)
-        page.open("/reports/")
-        driver.execute_script(PREFERENCES)
-        yield page
+        yield driver
     finally:
         driver.quit()
+
+
+@pytest.fixture(scope="module")
+def page(browser, finished_ui) -> Page:
+    page = Page(browser, finished_ui.address)
+    page.open("/reports/")
+    browser.execute_script(PREFERENCES)
+    return page
+
+
+@pytest.fixture
+def looked_at(browser, finished_line) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Open a finished page as a file, in a window of some width and scheme; tell how wide and how bright it is."""
+    size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+
+    def look(name: str, width: int, scheme: str) -> dict[str, Any]:
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "width": width})
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        browser.get((finished_line.reports / name).as_uri())
+        return browser.execute_script(LOOKS)
+
+    before = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    yield look
+    browser.close()
+    browser.switch_to.window(before)
 
 
 def test_observing_the_exchange_shows_what_it_offers(page, finished_ui, until):
@@ -162,6 +201,18 @@ def test_a_materialized_tearsheet_opens_by_its_link(page, finished_ui, until):
     assert "simulated market" in page.text.lower()
     page.open("/reports/quick/tearsheet.html", height=1858, width=1100)
     page.picture("tearsheet")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 820, 400])
+def test_finished_pages_fit_any_window_by_day_and_by_night(looked_at, width, scheme):
+    for name in ("quick/tearsheet.html", "quick/model_comparison.html", "leaderboard.html"):
+        seen = looked_at(name, width, scheme)
+        assert "Nightfold" in seen["title"], name
+        assert (seen["width"], seen["spilling"]) == (width, []), name
+        assert seen["needs"] <= width, name
+        lighter, darker = (seen["page"], seen["ink"]) if scheme == "light" else (seen["ink"], seen["page"])
+        assert lighter > darker + 0.6, name
 
 
 def test_the_graph_shows_the_whole_line(page):

@@ -1,5 +1,6 @@
 """What people choose of the time-series networks that neuralforecast brings."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveInt, model_validator
@@ -19,6 +20,11 @@ class SeriesSpec(NetworkSpec):
     """Share of what the network says that is silenced at random before it is read out, in training."""
     series: str = "log_return_1"
     """The feature that is read as the series."""
+
+    @property
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        """The series, and further features that it reads."""
+        return {"series": [self.series], "exogenous": getattr(self, "exogenous", [])}
 
 
 class NHITSSpec(SeriesSpec):

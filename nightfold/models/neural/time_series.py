@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from nightfold.errors import ConfigError
+from nightfold.models.contract import require_features
 from nightfold.models.neural.model import NeuralModel
 from nightfold.models.neural.series_spec import NHITSSpec, PatchTSTSpec, SeriesSpec, TFTSpec
 
@@ -16,12 +16,8 @@ class TimeSeriesModel(NeuralModel[S]):
     libraries = ("neuralforecast", "numpy", "torch")
 
     def _read_columns(self, names: Sequence[str]) -> list[int]:
-        exogenous = self.spec.exogenous if isinstance(self.spec, NHITSSpec | TFTSpec) else []
-        wanted = [self.spec.series, *exogenous]
-        if absent := [name for name in wanted if name not in names]:
-            said = f"`series` is {self.spec.series}, `exogenous` {exogenous}"
-            raise ConfigError(f"{said}; {', '.join(absent)} is not among the {len(names)} features of the experiment.")
-        return [names.index(name) for name in wanted]
+        require_features(type(self).__name__, self.spec, names)
+        return [names.index(name) for wanted in self.spec.needs.values() for name in wanted]
 
 
 class NHITSModel(TimeSeriesModel[NHITSSpec]):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nightfold.errors import ConfigError
-from nightfold.models.contract import Model, ModelError, Prediction
+from nightfold.models.contract import Model, ModelError, Prediction, require_features
 from nightfold.models.dataset import Dataset
 from nightfold.models.pretrained.folder import body_digests, check_body, offline
 from nightfold.models.pretrained.read_out import ReadOut
@@ -106,11 +106,8 @@ class PretrainedModel(Model[S]):
             return self.open_body(folder)
 
     def _positions(self, names: tuple[str, ...]) -> list[int]:
-        wanted = [self.spec.series, *self.spec.beside]
-        if absent := [name for name in wanted if name not in names]:
-            said = f"`series` is {self.spec.series}, `beside` {self.spec.beside}"
-            raise ConfigError(f"{said}; {', '.join(absent)} is not among the {len(names)} features of the experiment.")
-        return [names.index(name) for name in wanted]
+        require_features(type(self).__name__, self.spec, names)
+        return [names.index(name) for wanted in self.spec.needs.values() for name in wanted]
 
     def _numbers_once(self, windows: Windows) -> NDArray[np.float32]:
         """Ask the body once for all trials of a search that read the same windows the same way."""

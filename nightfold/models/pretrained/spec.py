@@ -1,5 +1,6 @@
 """What people choose of a pretrained model: where it lies, until when it knows the world, and how it is read."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,11 @@ class PretrainedSpec(ModelSpec):
     """Ridge penalty on the slopes of the read-out, in standard deviations: it means the same for any row count."""
     clip: PositiveFloat = 5.0
     """Standard deviations of the training rows beyond which an input of the read-out counts as that many."""
+
+    @property
+    def needs(self) -> Mapping[str, Sequence[str]]:
+        """The series, and what the read-out sees beside it."""
+        return {"series": [self.series], "beside": self.beside}
 
     @field_validator("folder")
     @classmethod

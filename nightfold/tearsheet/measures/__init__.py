@@ -5,11 +5,18 @@ deviation divides by n - 1, skewness and kurtosis are those of the population. A
 or has too little data is None, never infinity and never a quiet 0.
 
 `series` holds what all of them check, `growth` returns and ratios, `drawdown` falls, `tail` the worst days, `luck` what
-short records and many trials do to a Sharpe ratio, `overfitting` what choosing does, `bootstrap` intervals around any
-of them, `relation` the market's part, `trade` single trades and positions.
+short records and many trials do to a Sharpe ratio, `correlation` how much trials move together, `decay` ratios in which
+older days count less, `overfitting` what choosing does, `bootstrap` intervals around any of them, `relation` the
+market's part, `trade` single trades and positions.
 """
 
 from nightfold.tearsheet.measures.bootstrap import ConfidenceInterval, confidence_interval
+from nightfold.tearsheet.measures.correlation import mean_correlation
+from nightfold.tearsheet.measures.decay import (
+    decayed_deflated_sharpe_ratio,
+    decayed_sharpe_ratio,
+    effective_days,
+)
 from nightfold.tearsheet.measures.drawdown import drawdown_length, drawdowns, max_drawdown, ulcer_index
 from nightfold.tearsheet.measures.growth import (
     cagr,
@@ -74,9 +81,12 @@ __all__ = [
     "cross_validate_choice",
     "daily_sharpe_ratio",
     "days_to_trust",
+    "decayed_deflated_sharpe_ratio",
+    "decayed_sharpe_ratio",
     "deflated_sharpe_ratio",
     "drawdown_length",
     "drawdowns",
+    "effective_days",
     "effective_trials",
     "expectancy",
     "expected_max_sharpe",
@@ -85,6 +95,7 @@ __all__ = [
     "is_ruined",
     "kurtosis",
     "max_drawdown",
+    "mean_correlation",
     "minimum_backtest_length",
     "minimum_track_record",
     "omega",

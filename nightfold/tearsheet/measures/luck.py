@@ -62,7 +62,7 @@ def deflated_sharpe_ratio(returns: npt.ArrayLike, n_trials: int = 1, variance: f
 
 
 def sharpe_confidence(
-    sharpe: float, benchmark: float = 0.0, *, days: int, skewness: float, kurtosis: float
+    sharpe: float, benchmark: float = 0.0, *, days: float, skewness: float, kurtosis: float
 ) -> float | None:
     """Probability that the ratio behind an observed daily Sharpe ratio exceeds a benchmark, from its moments.
 
@@ -96,7 +96,7 @@ def expected_max_sharpe(n_trials: int, variance: float) -> float:
     return math.sqrt(variance) * ((1.0 - _EULER) * first + _EULER * second)
 
 
-def sharpe_variance(trial_sharpes: npt.ArrayLike, days: int) -> float | None:
+def sharpe_variance(trial_sharpes: npt.ArrayLike, days: float) -> float | None:
     """Variance of the trials' daily Sharpe ratios; under ten of them ``1 / (days - 1)``, None under two days."""
     sharpes = finite(trial_sharpes, "trial_sharpes")
     if sharpes.size >= FEW_TRIALS:
@@ -105,7 +105,14 @@ def sharpe_variance(trial_sharpes: npt.ArrayLike, days: int) -> float | None:
 
 
 def effective_trials(n_trials: int, correlation: float) -> float:
-    """Independent trials that ``n_trials`` with a mean correlation amount to; shown beside, never in their place."""
+    """Independent trials that ``n_trials`` with a mean correlation amount to; shown beside, never in their place.
+
+    More than there are where they move against each other.
+
+    References
+    ----------
+    Bailey and López de Prado (2014), *The Deflated Sharpe Ratio*, appendix on the number of independent trials.
+    """
     return correlation + (1.0 - correlation) * n_trials
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from nightfold.splits.overlap import FEWEST_BEYOND
 from nightfold.tearsheet import number
 from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.layout import Cell, Section, Table
@@ -16,6 +17,12 @@ _CLASSES = (
     "a row, ± its standard error over windows"
 )
 _VALUES = "Means over as-of windows. The gain is ± its standard error over windows"
+_QUANTILES = f"{_VALUES}; coverage is the share of bars between the outer quantiles"
+_LEVELS = (
+    "Level by level, over all bars: the share that came at or under it (or within the range), the 95 % interval of a "
+    "block bootstrap, beside the share wanted, and pinball loss. Independent rows count overlapping labels and symbols "
+    f"of one moment once; with under {FEWEST_BEYOND} of them expected beyond it, a level is marked as thin"
+)
 
 
 def forecasts(report: TearsheetInput) -> Section:
@@ -23,10 +30,14 @@ def forecasts(report: TearsheetInput) -> Section:
     models = by_model(report.model_metrics)
     if models.is_empty():
         return Section("forecasts", "Forecasts", ["No forecasts were scored."])
-    is_classified = models["direction_gain"].count() > 0
-    table = _classes(models) if is_classified else _values(models)
     charts = [*loss_charts(report.model_metrics), *direction_charts(report.model_metrics)]
-    return Section("forecasts", "Forecasts", parts=[table, *charts])
+    return Section("forecasts", "Forecasts", parts=[_scores(models), *_levels(report.levels), *charts])
+
+
+def _scores(models: pl.DataFrame) -> Table:
+    if models["direction_gain"].count():
+        return _classes(models)
+    return _quantiles(models) if models["metric"][0] == "pinball" else _values(models)
 
 
 def _classes(models: pl.DataFrame) -> Table:
@@ -44,18 +55,48 @@ def _classes(models: pl.DataFrame) -> Table:
 
 
 def _values(models: pl.DataFrame) -> Table:
-    write = partial(number.ratio, digits=6)
     rows = [
-        [
-            *_named(row),
-            *(Cell(write(row[name])) for name in ("loss", "constant_loss")),
-            Cell(write(row["loss_gain"]), note=_error(row["loss_error"], 6)),
-            Cell(number.ratio(row["r2"], 4)),
-            Cell(number.percent(row["sign_accuracy"])),
-        ]
+        [*_named(row), *_gain(row), Cell(number.ratio(row["r2"], 4)), Cell(number.percent(row["sign_accuracy"]))]
         for row in models.iter_rows(named=True)
     ]
     return _table(models, _VALUES, ("R²", "Sign right"), rows)
+
+
+def _quantiles(models: pl.DataFrame) -> Table:
+    rows = [[*_named(row), *_gain(row), Cell(number.percent(row["coverage"]))] for row in models.iter_rows(named=True)]
+    return _table(models, _QUANTILES, ("Coverage",), rows)
+
+
+def _levels(levels: pl.DataFrame | None) -> list[Table]:
+    """List each level of each model; nothing where no quantiles are forecast."""
+    if levels is None or levels.is_empty():
+        return []
+    heads = ("Model", "Horizon", "Level", "Wanted", "Came", "95 % interval", "Pinball loss", "Independent rows")
+    rows = [
+        [
+            Cell(row["model"]),
+            Cell(f"{row['horizon']} bars"),
+            Cell("between the outer" if row["level"] is None else number.ratio(row["level"])),
+            *(Cell(number.percent(row[name])) for name in ("wanted", "share")),
+            Cell(_interval(row["low"], row["high"])),
+            Cell(number.ratio(row["pinball"], 6)),
+            Cell(number.ratio(row["independent"], 0), note="thin" if row["is_thin"] else ""),
+        ]
+        for row in levels.iter_rows(named=True)
+    ]
+    return [Table("levels", _LEVELS, [Cell(head) for head in heads], [("", rows)], levels.to_dicts(), place="wide")]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "too few rows"
+    return f"{number.percent(low)} to {number.percent(high)}"
+
+
+def _gain(row: dict[str, Any]) -> list[Cell]:
+    write = partial(number.ratio, digits=6)
+    losses = [Cell(write(row[name])) for name in ("loss", "constant_loss")]
+    return [*losses, Cell(write(row["loss_gain"]), note=_error(row["loss_error"], 6))]
 
 
 def _named(row: dict[str, Any]) -> list[Cell]:

@@ -19,7 +19,7 @@ def gates(report: TearsheetInput) -> Section:
     return Section(
         "gates",
         "Gates",
-        parts=[Table("gates", caption, _HEADS, [("", rows)], values, place="wide", empty="No gates were set.")],
+        parts=[Table("gates", caption, _HEADS, [("", rows)], values, "judged", "wide", empty="No gates were set.")],
     )
 
 

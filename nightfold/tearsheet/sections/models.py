@@ -1,12 +1,14 @@
 """What the models look at, and how much each counts in the ensemble."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import polars as pl
 
 from nightfold.tearsheet import number
 from nightfold.tearsheet.content import TearsheetInput
-from nightfold.tearsheet.layout import Cell, Column, Part, Section, Table, frame_table
+from nightfold.tearsheet.layout import Cell, Column, Part, Section, Table, frame_table, tone
 from nightfold.tearsheet.timeline import timeline
 
 _MOST_FEATURES = 20
@@ -42,6 +44,8 @@ def models(report: TearsheetInput) -> Section:
             parts.append(_weights(weights))
         else:
             said.append("The weights in the ensemble were the same at every as-of.")
+    if report.alone:
+        parts.append(_alone(report.alone))
     return Section("models", "Models", said, parts)
 
 
@@ -77,6 +81,20 @@ def weight_table(weights: pl.DataFrame) -> pl.DataFrame:
         .group_by("model", maintain_order=True)
         .agg(mean=weight.mean(), lowest=weight.min(), highest=weight.max(), as_ofs=pl.col("as_of").n_unique())
     )
+
+
+def _alone(outcomes: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = [
+        [
+            Cell(name, "account lost" if found["is_lost"] else ""),
+            Cell(number.count(found["trades"])),
+            Cell(number.ratio(found["sharpe_ratio"]), tone=tone(found["sharpe_ratio"])),
+        ]
+        for name, found in outcomes.items()
+    ]
+    heads = [Cell("Member"), Cell("Closed trades"), Cell("Sharpe ratio")]
+    caption = "Each member traded alone, in the ensemble's place and after costs"
+    return Table("alone", caption, heads, [("", rows)], {name: dict(found) for name, found in outcomes.items()})
 
 
 def _importance(importance: pl.DataFrame) -> Table:

@@ -14,6 +14,7 @@ _CARDS = {
     "as_of": Column("As of", number.day),
     "universe": Column("Universe", words=True),
     "trials": Column("Trials", number.count),
+    "effective_trials": Column("Effective", partial(number.ratio, digits=1)),
     "sharpe": Column("Daily Sharpe", partial(number.ratio, digits=3)),
     "deflated_sharpe": Column("Deflated", partial(number.ratio, digits=3)),
     "trades": Column("Trades", number.count),

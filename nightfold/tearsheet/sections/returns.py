@@ -3,9 +3,9 @@
 import polars as pl
 
 from nightfold.tearsheet.charts import exposure_chart, fold_chart
-from nightfold.tearsheet.content import TearsheetInput
+from nightfold.tearsheet.content import MARKET, TearsheetInput
 from nightfold.tearsheet.layout import Cell, Part, Section, Table
-from nightfold.tearsheet.summary import measure_returns, monthly_returns
+from nightfold.tearsheet.summary import measure_all, monthly_returns
 from nightfold.tearsheet.table import measure_rows, month_rows
 from nightfold.tearsheet.trade_charts import histogram
 
@@ -27,7 +27,7 @@ def months(report: TearsheetInput) -> Section:
 
 def returns(report: TearsheetInput) -> Section:
     """Measure the strategy beside what anyone could have traded."""
-    measured = {name: measure_returns(frame) for name, frame in report.returns.items()}
+    measured = measure_all(report.returns, MARKET)
     heads = [Cell(""), *map(Cell, measured)]
     caption = "Daily simple returns after costs; a year has 365 days"
     parts: list[Part] = [

@@ -10,7 +10,8 @@ from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.layout import Column, Part, Section, Table, frame_table
 from nightfold.tearsheet.timeline import timeline
 
-_ROWS = {"train": "train", "stopping": "stopping", "validation": "validation", "effective_rows": "worth of train rows"}
+_PARTS = {"train": "train", "stopping": "stopping", "validation": "validation"}
+_ROWS = {**_PARTS, "effective_rows": "worth of train rows"}
 
 _NARROW = 5
 """Columns that fit into half of the page."""
@@ -26,10 +27,11 @@ def samples(report: TearsheetInput) -> Section:
     said = [
         f"At the last of {number.count(splits['as_of'].n_unique())} as-ofs, {number.day(newest['as_of'][0])}, models "
         f"learnt from {number.count(int(newest['train'].sum()))} rows, which overlap so much that they are worth "
-        f"{number.count(float(newest['effective_rows'].sum()))} independent ones."
+        f"{number.count(newest.select(pl.col('effective_rows').max()).item())} independent ones."
     ]
     parts: list[Part] = [_table(accounts.filter(as_of=as_of), newest["as_of"][0])]
-    totals = splits.group_by("as_of").agg(pl.col(list(_ROWS)).sum()).sort("as_of")
+    counted = (*(pl.col(name).sum() for name in _PARTS), pl.col("effective_rows").max())  # symbols move together
+    totals = splits.group_by("as_of").agg(counted).sort("as_of")
     shown = {name: called for name, called in _ROWS.items() if totals[name].sum()}
     parts.append(
         timeline("rows", "Rows by as-of", totals, shown, words=partial(number.ratio, digits=0), tick=number.tick_count)

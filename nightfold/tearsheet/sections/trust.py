@@ -5,9 +5,10 @@ from functools import partial
 import polars as pl
 
 from nightfold.backtest.baseline_random import TRADERS
-from nightfold.tearsheet import number
+from nightfold.tearsheet import measures, number
 from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.layout import Cell, Column, Part, Section, Table, frame_table, heat, tone
+from nightfold.tearsheet.length import length_needed, length_rows
 from nightfold.tearsheet.verdict import deflated_sharpe
 
 _SIGNED = partial(number.percent, signed=True)
@@ -42,10 +43,12 @@ def trust(report: TearsheetInput) -> Section:
 
 def _luck(report: TearsheetInput) -> Table:
     luck = report.luck or dict.fromkeys(("percentile", "median", "best"))
-    deflated = deflated_sharpe(report)
+    deflated, needed = deflated_sharpe(report), length_needed(report.daily, report.n_trials)
     rows = [
         ("Trials", "variants looked at on these days", number.count(report.n_trials)),
-        ("Deflated Sharpe ratio", "probability that it is more than luck", number.ratio(deflated, 3)),
+        ("Effective trials", _alike(report.trial_correlation), number.ratio(report.effective_trials, 1)),
+        ("Deflated Sharpe ratio", _deflated_by(report), number.ratio(deflated, 3)),
+        *length_rows(needed, report.daily.height, report.n_trials),
         ("Probability of overfitting", "that the best variant fails later", number.percent(report.overfitting)),
         ("Place among random traders", f"share of {TRADERS} that did worse", number.percent(luck["percentile"])),
         ("Median of theirs", "total return", _SIGNED(luck["median"])),
@@ -53,13 +56,30 @@ def _luck(report: TearsheetInput) -> Table:
     ]
     values = {
         "n_trials": report.n_trials,
+        "effective_trials": report.effective_trials,
+        "trial_correlation": report.trial_correlation,
         "trial_variance": report.trial_variance,
         "deflated_sharpe_ratio": deflated,
+        **needed,
         "overfitting": report.overfitting,
         "random_traders": dict(luck),
     }
     cells = [[Cell(name, meaning), Cell(text)] for name, meaning, text in rows]
-    return Table("luck", "How much luck could explain", (), [("", cells)], values)
+    return Table("luck", "How much luck could explain", (), [("", cells)], values, style="told")
+
+
+def _alike(correlation: float | None) -> str:
+    if correlation is None:
+        return "independent ones they amount to; unknown: no two of them vary on the same days"
+    return f"independent ones they amount to, at a mean correlation of {number.ratio(correlation)}; gates count all"
+
+
+def _deflated_by(report: TearsheetInput) -> str:
+    start = "probability that it is more than luck"
+    if report.n_trials == 1 or report.trial_variance is not None:
+        return start
+    few = f"under {measures.FEW_TRIALS} trials can be compared"
+    return f"{start}; {few}, so their variance is that without skill, 1/(T\N{MINUS SIGN}1)"
 
 
 def _profitable(sensitivity: pl.DataFrame) -> str:

@@ -65,3 +65,8 @@ def test_other_weights_and_the_strength_of_the_worked_example(
     quantiles = Objective(task="quantile")
     assert rows.select(expected_move(quantiles, 0.0, [0.1, 0.8, 0.1])).item() == pytest.approx(theirs)
     assert rows.select(strength(quantiles, 0.002)).item() == pytest.approx(found, abs=5e-4)
+
+
+def test_quantiles_that_do_not_lie_apart_have_no_strength() -> None:
+    rows = pl.DataFrame({"q05": [0.01, 0.02], "q50": [0.01, 0.01], "q95": [0.01, 0.00]})
+    assert rows.select(strength(Objective(task="quantile"), 0.002)).to_series().to_list() == [None, None]

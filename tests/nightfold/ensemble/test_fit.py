@@ -1,6 +1,7 @@
 """From rows to the ensemble in force, for every way of blending and every task."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,3 +98,29 @@ def test_an_ensemble_without_skill_is_the_constant(market: Market, task: str) ->
     assert center.std() < 0.03
     if not rows.objective.classes:
         assert np.abs(center).mean() < 0.03
+
+
+@pytest.mark.parametrize("method", ["weighted", "stack"])
+def test_a_calibrator_sees_untouched_rows_only_whatever_the_blend_learns_from(market: Market, method: str) -> None:
+    whole = market("three_class")
+    border = int(np.quantile(whole.start, 0.8))
+    marked = replace(whole, untouched_from=border)
+    spec = EnsembleSpec(method=method)
+    made = fit_ensemble(marked, spec)
+    earlier, later = marked.halves()
+    assert later.start.min() >= border > np.median(whole.start)
+    assert earlier.end.max() < border
+    told = fit_blender(earlier, spec).apply(later.members)
+    assert made.calibrator == fit_calibrator(
+        whole.objective, told, later.label, later.weight, independent=later.independent
+    )
+    assert made.blender == fit_blender(whole, spec)
+    assert len(later) < len(whole.halves()[1])
+    assert fit_ensemble(whole, spec).calibrator != made.calibrator
+
+
+def test_where_untouched_rows_begin_before_the_middle_the_halves_stay(market: Market) -> None:
+    whole = market("regression")
+    marked = replace(whole, untouched_from=int(whole.start.min()) + 1)
+    for ours, theirs in zip(marked.halves(), whole.halves(), strict=True):
+        assert np.array_equal(ours.start, theirs.start)

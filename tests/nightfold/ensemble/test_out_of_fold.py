@@ -13,6 +13,7 @@ from nightfold.ensemble.out_of_fold import out_of_fold
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.errors import ConfigError
 from nightfold.models.objective import Objective
+from nightfold.splits.fold import LookbackWarning
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -94,6 +95,14 @@ def test_folds_cover_every_row_and_may_learn_from_later_ones() -> None:
     assert sorted(np.concatenate([block.predicted for block in blocks])) == list(range(len(start)))
     assert start[blocks[0].train].min() > start[blocks[0].predicted].max()
     assert blocks[0].learnt_until is None
+
+
+def test_folds_warn_of_an_embargo_that_rows_look_back_over_and_blocks_of_the_past_do_not() -> None:
+    start, end = spans(2, 200)
+    with pytest.warns(LookbackWarning, match="`embargo` is 5, shorter than `lookback`, 6 bars"):
+        out_of_fold(start, end, EnsembleSpec(oof="purged_kfold"), embargo=5, lookback=6)
+    out_of_fold(start, end, EnsembleSpec(oof="purged_kfold"), embargo=6, lookback=6)
+    out_of_fold(start, end, EnsembleSpec(oof_blocks=2), embargo=5, lookback=6)
 
 
 def test_plans_of_times_are_those_of_bars() -> None:

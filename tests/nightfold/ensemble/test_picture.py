@@ -6,7 +6,13 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import polars as pl
 
-from nightfold.ensemble.picture import ablation_picture, calibration_picture, correlation_picture, weights_picture
+from nightfold.ensemble.picture import (
+    ablation_picture,
+    calibration_picture,
+    correlation_picture,
+    pair_pictures,
+    weights_picture,
+)
 from nightfold.labels.drawing import FAINT, GREEN, RED
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,3 +66,26 @@ def test_a_calibration_has_a_dot_a_bin_and_the_line_where_all_is_as_said() -> No
     assert "stroke-dasharray" in drawn
     assert "Confidence" in words(drawn)
     assert calibration_picture(curve.clear(), "None", is_simulated=False).count("h0") == 0
+
+
+def test_every_measure_of_a_pair_has_its_picture_with_both_names() -> None:
+    pairs = pl.DataFrame(
+        {
+            "first": ["a", "a", "b"],
+            "second": ["b", "c", "c"],
+            "forecast_correlation": [0.9, 0.8, 0.7],
+            "error_correlation": [0.11, -0.22, 0.33],
+            "q_statistic": [0.44, None, 0.55],
+            "disagreement": [0.05, 0.06, 0.07],
+            "double_fault": [0.15, 0.16, 0.17],
+        }
+    )
+    drawn = [words(each) for each in pair_pictures(pairs, "as of X", is_simulated=False)]
+    titles = ["Correlation of errors", "Q statistic", "Disagreement", "Double fault"]
+    assert [[title for title in titles if f"{title}: as of X" in each] for each in drawn] == [[each] for each in titles]
+    errors, q_statistic, *_ = drawn
+    assert [errors.count(each) for each in ("0.11", "−0.22", "0.33", "–")] == [2, 2, 2, 3]
+    assert [q_statistic.count(each) for each in ("0.44", "0.55", "–")] == [2, 2, 5]
+    assert all(each.count(name) == 2 for each in drawn for name in "abc")
+    assert len(pair_pictures(pairs.drop("q_statistic", "disagreement", "double_fault"), "x", is_simulated=True)) == 1
+    assert pair_pictures(pl.DataFrame(), "x", is_simulated=True) == []

@@ -120,3 +120,19 @@ def test_parts_and_leaving_out_keep_rows_together() -> None:
     part = whole.take(np.array([2, 0])).without("b")
     assert part.names == ("a",)
     assert (part.members["a"].ravel().tolist(), part.label.tolist(), part.start.tolist()) == ([3, 1], [6, 4], [3, 1])
+
+
+def test_parts_remember_which_rows_are_untouched_and_times_are_read_as_such() -> None:
+    times = pl.Series([datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 9)])
+    whole = OutOfSample.of(
+        MEAN,
+        {"a": np.zeros((8, 1)), "b": np.ones((8, 1))},
+        range(8),
+        times,
+        times,
+        learnt_until=None,
+        untouched_from=times[6],
+    )
+    for rows_ in (whole, whole.without("b"), whole.take(np.arange(8))):
+        earlier, later = rows_.halves()
+        assert (earlier.label.tolist(), later.label.tolist()) == ([0, 1, 2, 3, 4, 5], [6, 7])

@@ -35,6 +35,11 @@ def test_what_is_excluded_goes_by_name_group_or_pattern() -> None:
         ({"patterns": ["rsy_*"]}, "feature pattern `rsy_.` is unknown"),
         ({"exclude": ["calender"]}, "excluded feature `calender` is unknown; did you mean calendar"),
         ({"extra": []}, "Extra inputs are not permitted"),
+        (
+            {"patterns": ["rsi_*"], "exclude": ["rsi_*"]},
+            r"`features` chooses none: `exclude` \['rsi_\*'\] leaves nothing",
+        ),
+        ({"sets": []}, "`features` chooses none"),
     ],
 )
 def test_a_word_that_stands_for_nothing_is_refused_when_the_spec_is_built(

@@ -22,6 +22,10 @@ def experiment(**changed) -> Experiment:
     return Experiment.model_validate({**BASE, **changed})
 
 
+def settings_of(made: Experiment, member: str) -> dict[str, object]:
+    return made.models[member].spec.model_dump()
+
+
 def space_file(tmp_path, settings):
     path = tmp_path / "space.yaml"
     path.write_text(yaml.safe_dump(settings))
@@ -71,11 +75,22 @@ def test_the_default_varies_edge_horizon_days_and_what_models_suggest() -> None:
     assert found["models.logistic_regression.l2"] == Range(low=1e-4, high=1.0, log=True)
 
 
-def test_every_value_of_the_default_makes_a_variant() -> None:
+def test_every_value_of_the_default_makes_a_variant_of_its_own_that_has_it() -> None:
     base = experiment()
+    own = {"strategy.min_edge_bps": base.strategy.min_edge_bps, "strategy.horizon": base.strategy.horizon}
+    own |= {f"models.{name}.{field}": value for name in base.models for field, value in settings_of(base, name).items()}
+    own |= {"split.train_days": 60}
+    same, others = vary(base, {}).name, []
     for field, values in default_space(base, 400).items():
         for value in [values.low, values.high] if isinstance(values, Range) else values:
-            vary(base, {field: value})
+            made = vary(base, {field: value})
+            first, *rest = field.split(".")
+            found = settings_of(made, rest[0])[rest[1]] if first == "models" else getattr(getattr(made, first), rest[0])
+            assert found == value
+            assert (made.name == same) == (own[field] == value), f"{field}={value}"
+            others += [made.name] * (made.name != same)
+    assert others
+    assert len(set(others)) == len(others)
 
 
 def test_the_default_leaves_alone_what_has_a_search_of_its_own() -> None:

@@ -45,14 +45,14 @@ def test_a_written_file_reads_as_the_variant(tmp_path) -> None:
 
 
 def test_only_what_is_named_differs() -> None:
-    made = vary(BASE, {"strategy.min_edge_bps": 5, "models.lightgbm.leaves": 7, "policy.window_days": 10})
+    made = vary(BASE, {"strategy.hold_bars": 5, "models.lightgbm.leaves": 7, "policy.window_days": 10})
     expected = yaml.safe_load(yaml.safe_dump(FILE))
-    expected["strategy"]["min_edge_bps"] = 5
+    expected["strategy"]["hold_bars"] = 5
     expected["models"]["lightgbm"]["leaves"] = 7
     expected["policy"] = {"window_days": 10}
     words = {"name", "description"}
     assert made.model_dump(exclude=words) == Experiment.model_validate(expected).model_dump(exclude=words)
-    assert made.description == "base with strategy.min_edge_bps=5 models.lightgbm.leaves=7 policy.window_days=10"
+    assert made.description == "base with strategy.hold_bars=5 models.lightgbm.leaves=7 policy.window_days=10"
     assert Experiment.model_validate(FILE) == BASE
 
 
@@ -85,6 +85,7 @@ def test_points_that_change_nothing_are_one_variant_that_is_not_the_experiment()
         ({"strategy.horizon": 15}, "must be one of `target.horizons`"),
         ({"split.train_days": 0}, "`split.train_days` is 0; it must be greater than 0"),
         ({"seed.deep": 1}, "`seed` is {'deep': 1}"),
+        ({"strategy.min_edge_bps": 5}, "beside a `policy` nothing reads it: set `policy.min_edge` instead"),
     ],
 )
 def test_a_wrong_field_is_refused_with_what_there_is(overrides, message) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nightfold.errors import SchemaError
+from nightfold.errors import ConfigError
 from nightfold.models.baseline import (
     ConstantModel,
     ConstantSpec,
@@ -84,5 +84,5 @@ def test_the_last_return_is_forecast_again() -> None:
 
 def test_a_last_return_that_is_no_feature_is_refused() -> None:
     rows = replace(values([1.0], [1], Objective(task="regression")), names=("a", "b"))
-    with pytest.raises(SchemaError, match="`feature` is log_return_1, which is none of the 2 features"):
+    with pytest.raises(ConfigError, match=r"needs log_return_1 \(`feature`\), not among the 2 features"):
         LastReturnModel(LastReturnSpec()).fit(rows)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from nightfold.errors import ConfigError
 from nightfold.models.boosting.lightgbm import LightGBMSpec
-from nightfold.models.bundle import Bundle, load_bundle, save_bundle
+from nightfold.models.bundle import Bundle, Manifest, VersionWarning, load_bundle, save_bundle
 from nightfold.models.catalog import MODELS
 from nightfold.models.contract import ModelError, corrected
 from nightfold.models.dataset import Dataset
@@ -115,6 +116,46 @@ def test_a_changed_manifest_is_refused(stored: Path) -> None:
     manifest["features"] = ["b", "a", "c", "d", "e"]
     (stored / "bundle.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="was changed after it was written"):
+        load_bundle(stored)
+
+
+def fitted_by(stored: Path, **versions: str) -> None:
+    """Write other versions into a manifest, as a fit by those libraries would have."""
+    settings = json.loads((stored / "bundle.json").read_text())
+    del settings["digest"]
+    settings["versions"] |= versions
+    manifest = Manifest.model_validate(settings)
+    text = json.dumps({"digest": manifest.digest, **manifest.model_dump(mode="json")})
+    (stored / "bundle.json").write_text(text)
+
+
+def test_another_major_version_of_a_library_is_refused_with_the_way_out(stored: Path) -> None:
+    fitted_by(stored, lightgbm="0.0.1")
+    with pytest.raises(
+        ModelError, match=r"fitted by lightgbm 0\.0\.1 \(installed: .* or train it again with `--force`"
+    ):
+        load_bundle(stored)
+
+
+def test_another_version_of_the_same_major_one_is_read_and_told(stored: Path) -> None:
+    own = version("lightgbm")
+    other = f"{own.split('.')[0]}.999.0"
+    fitted_by(stored, lightgbm=other)
+    with pytest.warns(VersionWarning, match=rf"fitted by lightgbm {other} \(installed: {own}\); forecasts may differ"):
+        assert load_bundle(stored).horizons == (5, 20)
+
+
+@pytest.mark.parametrize(("fitted", "installed"), [("0.1.4", "0.2.0"), ("1.9", "2.0"), ("0.3", "1.3")])
+def test_behind_a_zero_the_second_number_is_the_major_one(
+    fitted: str, installed: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted_by(stored, lightgbm=fitted)
+    found = {"lightgbm": installed, "numpy": version("numpy")}
+    monkeypatch.setattr("nightfold.models.bundle.version", found.__getitem__)
+    with pytest.raises(ModelError, match="across major versions"):
+        load_bundle(stored)
+    fitted_by(stored, lightgbm=f"{installed}.post1")
+    with pytest.warns(VersionWarning):
         load_bundle(stored)
 
 

@@ -62,6 +62,31 @@ def test_each_forecast_stands_beside_what_came_once_that_is_known() -> None:
     assert found["known_at"].to_list() == times(3, 6, None).to_list()
 
 
+def test_what_was_known_later_than_asked_stays_open() -> None:
+    key = {"symbol": ["A"] * 2, "open_time": times(0, 1)}
+    outlooks = pl.DataFrame({**key, "move": [0.01, -0.02], "confidence": [0.6, 0.7]})
+    said = pl.DataFrame({**key, "as_of": times(0, 0), "version": ["v"] * 2})
+    labels = pl.DataFrame({**key, "label_5": [1, -1], "log_return_5": [0.02, -0.01], "label_end_5": times(6, 7)})
+    found = log_table("log").conform(forecast_log(outlooks, said, labels, experiment(), times(6)[0]))
+    assert found["expected_move"].to_list() == [0.01, -0.02]
+    for name in ("known_at", "actual_move", "actual_side"):
+        assert found[name].is_null().to_list() == [False, True], name
+
+
+def test_the_strength_of_quantiles_is_logged() -> None:
+    """Worked example 6, cost .002: strengths .066 and .115; none without a distance, none for other forecasts."""
+    ours = experiment(kind="return", task="quantile")
+    key = {"symbol": ["A"] * 3, "open_time": times(0, 1, 2)}
+    outlooks = pl.DataFrame({**key, "move": [0.0073, -0.01005, 0.01], "confidence": [0.5, 0.6, 0.9], "cost": 0.002})
+    said = {"q05_5": [-0.03, -0.05, 0.01], "q50_5": [0.004, -0.004, 0.01], "q95_5": [0.05, 0.02, 0.01]}
+    predictions = pl.DataFrame({**key, "as_of": times(0, 0, 0), "version": ["v"] * 3, **said})
+    labels = pl.DataFrame({**key, "forward_log_return_5": [0.02] * 3, "forward_end_5": times(6, 7, 8)})
+    table = log_table("log", ours.target.objective)
+    found = table.validate(table.conform(forecast_log(outlooks, predictions, labels, ours)))
+    assert found["strength"].to_list() == [pytest.approx(0.066, abs=5e-4), pytest.approx(0.115, abs=5e-4), None]
+    assert "strength" not in log_table("log", experiment().target.objective).columns
+
+
 def test_bars_without_a_model_in_force_are_not_logged() -> None:
     key = {"symbol": ["A"], "open_time": times(0)}
     outlooks = pl.DataFrame({**key, "move": [0.01], "confidence": [0.6]})

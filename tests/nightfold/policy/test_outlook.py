@@ -33,6 +33,16 @@ def test_classes_weigh_their_barriers_and_are_sure_of_the_side_they_favour() -> 
     assert found["stop_short"].to_list() == pytest.approx([0.0147, 0.0147])
 
 
+def test_what_a_timeout_returns_joins_the_move_and_may_turn_it() -> None:
+    """Worked example 6 with a timeout worth .003: gross -.000108 + .10 x .003, so long, right 36 of 90 times."""
+    said = {"p_down": [0.54, 0.54], "p_flat": [0.10, 0.10], "p_up": [0.36, 0.36]}
+    found = seen(Objective(), **said, timeout_return=[0.003, 0.0])
+    assert found["move"].to_list() == pytest.approx([0.36 * 0.0147 - 0.54 * 0.01 + 0.0003, 0.36 * 0.0147 - 0.54 * 0.01])
+    assert found["confidence"].to_list() == pytest.approx([0.4, 0.6])
+    assert found["timeout_return"].to_list() == [0.003, 0.0]
+    assert seen(Objective(), **said)["timeout_return"].to_list() == [0.0, 0.0]
+
+
 def test_quantiles_have_the_mean_of_their_function_and_the_share_on_its_side_of_zero() -> None:
     """Worked example 6: means .0073 and -.01005."""
     found = seen(QUANTILES, q05=[-0.03, -0.05], q50=[0.004, -0.004], q95=[0.05, 0.02])

@@ -1,20 +1,25 @@
 """A search over policies: seeded, honest about luck, and blind to what lies outside its window."""
 
+import json
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.signal import Strategy
+from nightfold.policy.choice import PolicyTrial, chosen, sharpe_of
 from nightfold.policy.picture import policy_picture
 from nightfold.policy.record import PolicyCard, policy_trials, trial_table
-from nightfold.policy.search import Market, PolicyTrial, chosen, search_policy, sweep, try_policy
+from nightfold.policy.search import Market, search_policy, sweep, try_policy
 from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import TIME
+from nightfold.tearsheet import measures
 from nightfold.tearsheet.measures import deflated_sharpe_ratio
 from nightfold.tuning.ledger import LEDGER, joined_returns
 
@@ -121,6 +126,109 @@ def test_the_selection_is_deflated_by_the_number_and_spread_of_all_its_trials() 
     assert found.deflated_sharpe == pytest.approx(expected)
 
 
+def test_trials_that_move_as_one_amount_to_one_and_the_raw_number_deflates() -> None:
+    ratios = [0.3 + 0.01 * number for number in range(12)]
+    copies = [replace(trial(0, ratio), number=number) for number, ratio in enumerate(ratios)]
+    apart = [trial(number, ratio) for number, ratio in enumerate(ratios)]
+    alike, unlike = (chosen(trials, SPEC) for trials in (copies, apart))
+    assert alike.effective_trials == pytest.approx(1)
+    matrix = np.corrcoef([each.daily_returns for each in apart])
+    correlation = matrix[np.triu_indices(12, 1)].mean()
+    assert unlike.effective_trials == pytest.approx(correlation + 12 * (1 - correlation))
+    expected = deflated_sharpe_ratio(copies[-1].daily_returns, 12, float(np.var(ratios, ddof=1)))
+    assert alike.deflated_sharpe == pytest.approx(expected)
+
+
+def test_where_under_two_trials_traded_nothing_is_known_of_how_alike_they_are() -> None:
+    still = replace(trial(1, None), daily_returns=(0.0,) * 60)
+    assert chosen([trial(0, 0.5), still], SPEC).effective_trials is None
+    assert chosen([], SPEC).effective_trials is None
+    assert chosen([trial(0, 0.5), trial(1, 0.1, trades=1), still], SPEC).effective_trials is not None
+
+
+def test_infeasible_trials_were_looked_at_and_widen_the_spread() -> None:
+    """Twelve that traded enough, and one with the worst ratio that did not; one that never traded has no ratio."""
+    ratios = [0.05 * number for number in range(12)]
+    feasible = [trial(number, ratio) for number, ratio in enumerate(ratios)]
+    still = replace(trial(13, None), daily_returns=(0.0,) * 60)
+    found = chosen([*feasible, trial(12, -1.0, trades=1), still], SPEC)
+    spread = float(np.var([*ratios, -1.0], ddof=1))
+    assert found.deflated_sharpe == pytest.approx(deflated_sharpe_ratio(feasible[-1].daily_returns, 14, spread))
+
+
+def test_a_lost_account_is_infeasible_and_counts_with_all_it_lost() -> None:
+    """Ten times the equity in a coin that falls by a third: nothing is left, and the days after it stand still."""
+    there = market(5, days=20)
+    late = pl.col("open_time") >= pl.lit(24 * 10 * HOUR).cast(TIME)
+    names = ("open", "high", "low", "close")
+    crashed = there.bars.with_columns(pl.when(late).then(pl.col(name) * 0.66).otherwise(name) for name in names)
+    always = there.outlooks.with_columns(move=pl.lit(0.05), confidence=pl.lit(0.9))
+    limits = RiskLimits(instrument="perpetual", max_position=10, max_gross=10, maintenance_margin=1e-9)
+    policy = Thresholds(min_confidence=0.5, min_edge=0, base_risk_fraction=0.5, max_risk_fraction=0.5)
+    spec = SPEC.model_copy(update={"min_trades": 1})
+    lost = try_policy(replace(there, outlooks=always, bars=crashed, limits=limits), spec, policy, 0)
+    assert lost.trades >= 1
+    assert not lost.is_feasible
+    assert len(lost.daily_returns) == 20
+    assert min(lost.daily_returns) == -0.9999
+    assert set(lost.daily_returns[11:]) == {0.0}
+    assert lost.sharpe == pytest.approx(np.mean(lost.daily_returns) / np.std(lost.daily_returns, ddof=1))
+    reason = chosen([replace(lost, trades=50)], SPEC).reason
+    assert reason == "every policy that made 5 trades in the window lost the account"
+
+
+def test_a_very_long_half_life_searches_as_none_does() -> None:
+    plain = search_policy(market(2, 0.5, days=30), SPEC, 1)
+    long = search_policy(market(2, 0.5, days=30), SPEC.model_copy(update={"half_life_days": 1e9}), 1)
+    assert [each.thresholds for each in long.trials] == [each.thresholds for each in plain.trials]
+    assert [each.sharpe for each in long.trials] == pytest.approx([each.sharpe for each in plain.trials], rel=1e-6)
+    assert long.deflated_sharpe == pytest.approx(plain.deflated_sharpe, rel=1e-6)
+
+
+def test_a_half_life_weighs_objective_and_deflation_alike() -> None:
+    forgetting = SPEC.model_copy(update={"half_life_days": 10.0})
+    ended = tuple(0.01 + trial(0, 0.0).daily_returns[day] if day < 40 else -0.02 for day in range(60))
+    trials = [replace(trial(0, 0.0), daily_returns=ended), *(trial(number, 0.4) for number in range(1, 12))]
+    trials = [replace(each, sharpe=sharpe_of(each.daily_returns, forgetting)) for each in trials]
+    found = chosen(trials, forgetting)
+    ratios = [measures.decayed_sharpe_ratio(each.daily_returns, 10) or 0.0 for each in trials]
+    assert [each.sharpe for each in trials] == ratios
+    assert found.best is not None
+    assert found.best.number == int(np.argmax(ratios)) != 0
+    spread = float(np.var(ratios, ddof=1))
+    told = measures.decayed_deflated_sharpe_ratio(found.best.daily_returns, 10, 12, spread)
+    assert found.deflated_sharpe == pytest.approx(told)
+    assert found.deflated_sharpe != pytest.approx(chosen(trials, SPEC).deflated_sharpe)
+
+
+def test_where_the_edge_ended_a_shorter_half_life_goes_flat_sooner() -> None:
+    """Forecasts know something up to day 90 and nothing after; the window is always the last 60 days."""
+    whole, ended = market(6, 0.5, days=150), 24 * 90
+    noise = market(7, 0.0, days=150).outlooks
+    mixed = pl.concat([whole.outlooks[:ended], noise.select(whole.outlooks.columns)[ended:]])
+    mixed = mixed.with_columns(whole.outlooks["close"])
+
+    def flat_from(spec: PolicySpec) -> int:
+        """First day of the end from which on the policy says to stay flat."""
+        for last in range(90, 151, 5):
+            rows = slice(24 * (last - 60), 24 * last)
+            part = replace(whole, outlooks=mixed[rows], bars=whole.bars[rows])
+            if search_policy(part, spec, 1).is_flat:
+                return last
+        return 999
+
+    days = [flat_from(SPEC.model_copy(update={"half_life_days": half_life})) for half_life in (None, 20.0, 8.0)]
+    assert days == sorted(days, reverse=True)
+    assert 90 < days[2] < days[1] < days[0]
+
+
+def test_half_lives_under_a_day_are_refused() -> None:
+    with pytest.raises(ValidationError, match="half_life_days"):
+        PolicySpec(half_life_days=0.5)
+    assert PolicySpec().objective == "daily_sharpe_ratio"
+    assert PolicySpec(half_life_days=30).objective == "decayed_sharpe_ratio"
+
+
 def test_of_equals_the_earlier_is_best() -> None:
     found = chosen([trial(0, 0.5), trial(1, 0.5)], SPEC)
     assert found.best is not None
@@ -130,12 +238,13 @@ def test_of_equals_the_earlier_is_best() -> None:
 def test_every_trial_goes_into_the_ledger() -> None:
     found = search_policy(market(3, 0.2), SPEC, 2)
     as_of = datetime(2024, 3, 1, tzinfo=UTC)
-    ledger = LEDGER.validate(policy_trials(found, "e/policy/pooled", as_of, 1_440))
+    ledger = LEDGER.validate(policy_trials(found, "e/policy/pooled", as_of, 1_440, SPEC.objective))
     assert ledger.height == 12
     assert set(ledger["state"]) <= {"complete", "infeasible"}
+    assert set(ledger["metric"]) == {"daily_sharpe_ratio"}
     returns = joined_returns(ledger.filter(pl.col("trial") == 0))["daily_return"].to_list()
     assert returns == pytest.approx(list(found.trials[0].daily_returns))
-    again = policy_trials(search_policy(market(3, 0.2), SPEC, 2), "e/policy/pooled", as_of, 1_440)
+    again = policy_trials(search_policy(market(3, 0.2), SPEC, 2), "e/policy/pooled", as_of, 1_440, SPEC.objective)
     assert again.equals(ledger)
 
 
@@ -148,6 +257,10 @@ def test_cards_say_what_is_in_force_and_why_not() -> None:
     card = PolicyCard.of(search_policy(market(2, 0.5), SPEC, 1), as_of, "settings")
     assert PolicyCard.model_validate_json(card.model_dump_json()) == card
     assert card.thresholds is not None
+    assert card.effective_trials is not None
+    assert 1 < card.effective_trials < card.trials
+    older = {name: value for name, value in json.loads(card.model_dump_json()).items() if name != "effective_trials"}
+    assert PolicyCard.model_validate(older).effective_trials is None
     assert card.rows(["A"])["min_edge"].to_list() == [card.thresholds.min_edge]
     flat = PolicyCard.of(search_policy(market(2), SPEC.model_copy(update={"min_trades": 10_000}), 1), as_of, "settings")
     assert flat.is_complete

@@ -50,7 +50,13 @@ def test_an_outlook_is_a_bet_on_its_side_with_the_forecasts_own_probabilities() 
     assert found.p_lose.tolist() == pytest.approx([0.2, 0.3])
     assert found.gain.tolist() == pytest.approx([0.015, 0.01])
     assert found.loss.tolist() == pytest.approx([0.01, 0.015])
+    assert found.flat_return.tolist() == [0.0, 0.0]
     assert found.volatility.tolist() == pytest.approx([0.01 * np.sqrt(365 * 24)] * 2)
+
+
+def test_what_a_timeout_returns_is_won_by_one_side_and_lost_by_the_other() -> None:
+    said = {"p_down": [0.2, 0.6], "p_flat": [0.2, 0.1], "p_up": [0.6, 0.3]}
+    assert bets(outlooks(**said, timeout_return=[0.002, 0.002]), 4, STEP).flat_return.tolist() == [0.002, -0.002]
 
 
 @pytest.mark.parametrize(

@@ -159,9 +159,10 @@ def metrics_frame(rng: np.random.Generator, days: int) -> pl.DataFrame:
             "direction_gain": float(rng.normal(0, 0.002)),
             "r2": None,
             "sign_accuracy": None,
+            "coverage": None,
         }
         for week in range(max(1, days // 7))
         for model in ("ensemble", "lightgbm", "logistic")
         for horizon in (5, 20)
     ]
-    return pl.DataFrame(rows, schema_overrides={"r2": pl.Float64, "sign_accuracy": pl.Float64})
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("r2", "sign_accuracy", "coverage"), pl.Float64))

@@ -190,6 +190,23 @@ def test_a_model_that_is_no_better_than_chance_fails_alone() -> None:
     assert found["Macro F1 of linear"].note == "chance reaches 0.330"
 
 
+def test_a_model_that_lost_its_account_fails_and_one_that_never_moved_is_unknown() -> None:
+    both = {"lost": ModelRecord(0.4, 0.33, None, is_lost=True), "still": ModelRecord(0.4, 0.33, None)}
+    found = gates(Gates(set="models"), models=both)
+    lost, still = found["Sharpe ratio of lost"], found["Sharpe ratio of still"]
+    assert (lost.passed, lost.note) == (False, "traded alone, its account was lost")
+    assert (still.passed, still.note) == (None, "traded alone, its equity never moved")
+
+
+def test_values_have_no_gate_on_f1_and_those_beside_it_say_so() -> None:
+    record = {"mean": ModelRecord(None, None, 0.4)}
+    found = gates(Gates(set="models", min_macro_f1=0.35), models=record, has_classes=False)
+    assert {name: (gate.passed, gate.note) for name, gate in found.items()} == {
+        "Sharpe ratio of mean": (True, "traded alone, after costs; forecasts of values have no F1")
+    }
+    assert set(gates(has_classes=False)) == set(gates()) - {"Macro F1"}
+
+
 def test_overfitting_must_lie_below_its_threshold() -> None:
     spec = Gates(max_overfitting=0.5)
     assert gates(spec, overfitting=0.49)["Overfitting"].passed is True

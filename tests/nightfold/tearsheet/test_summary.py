@@ -107,6 +107,7 @@ def test_scores_are_means_over_windows_with_the_error_of_their_direction() -> No
             "direction_gain": [0.01, 0.03, 0.5],
             "r2": None,
             "sign_accuracy": None,
+            "coverage": None,
         }
     )
     short, long = by_model(metrics).rows(named=True)
@@ -121,7 +122,7 @@ def test_scores_are_means_over_windows_with_the_error_of_their_direction() -> No
 def test_symbols_with_models_of_their_own_are_one_window() -> None:
     """They move together: as windows of their own, two of them would seem to halve the error."""
     score = {"model": "a", "horizon": 5, "metric": "rmse", "constant_loss": 1.0, "macro_f1": None}
-    score |= dict.fromkeys(("macro_f1_chance", "direction_gain", "r2", "sign_accuracy"))
+    score |= dict.fromkeys(("macro_f1_chance", "direction_gain", "r2", "sign_accuracy", "coverage"))
     losses = {date(2024, 1, 1): (0.8, 1.0), date(2024, 1, 8): (1.0, 1.4)}
     metrics = pl.DataFrame(
         [

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from nightfold.errors import ConfigError, SchemaError
+from nightfold.splits.fold import LookbackWarning
 from nightfold.tuning.fold import Fold, TuningRows, fold_rows, inner_folds
 from nightfold.tuning.spec import TuningSpec
 
@@ -82,6 +83,14 @@ def test_early_rungs_see_some_moments_with_all_symbols_of_them(table: TuningRows
     assert set(np.diff(moments)) == {9 * BAR}
     assert set(counts) == {2}
     assert np.array_equal(thin.test.label, table.rows.label[thin.test_rows])
+
+
+def test_folds_warn_of_an_embargo_that_rows_look_back_over_where_training_rows_follow_a_test(table: TuningRows) -> None:
+    far = replace(table, lookback=13)
+    with pytest.warns(LookbackWarning, match="`embargo` is 12, shorter than `lookback`, 13 bars"):
+        inner_folds(far, TuningSpec(scheme="purged_kfold"), purge=3, embargo=12, stops=True)
+    inner_folds(far, TuningSpec(scheme="purged_kfold"), purge=3, embargo=13, stops=True)
+    inner_folds(far, TuningSpec(), purge=3, embargo=12, stops=True)
 
 
 def test_too_few_rows_are_refused_with_the_way_out(make_table: Make) -> None:

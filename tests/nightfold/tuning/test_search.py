@@ -12,6 +12,7 @@ from nightfold.models.catalog import MODELS
 from nightfold.models.contract import class_prior, class_shares, corrected
 from nightfold.models.metrics import log_loss, macro_f1
 from nightfold.models.objective import Objective
+from nightfold.models.window import Windows
 from nightfold.tuning.fold import TuningRows, fold_rows, inner_folds
 from nightfold.tuning.search import Search, tune
 from nightfold.tuning.spec import TuningSpec
@@ -153,6 +154,34 @@ def test_every_task_is_searched_by_its_proper_score(make_table: Make, task: str)
     found = tune(entry, entry.spec(), tuning, replace(table, rows=rows), purge=4, embargo=8)
     assert found.metric == objective.metric
     assert found.best.outcome.score == min(trial.outcome.score for trial in found.trials)
+
+
+def windowed(table: TuningRows, length: int) -> TuningRows:
+    """The newest bars of a table, each with the window that ends there."""
+    ends = np.arange(6, len(table.rows))
+    rows = table.rows.take(ends)
+    windows = replace(rows, features=Windows(table.rows.table, ends, length))
+    opened, ended = table.open_time[ends], table.label_end[ends]
+    return replace(table, rows=windows, log_return=None, open_time=opened, label_end=ended)
+
+
+def test_windows_of_several_lengths_are_searched_on_the_same_rows(make_table: Make) -> None:
+    """Each trial is a fit on the inner folds of the very same labels, with windows as long as its own."""
+    pytest.importorskip("torch", reason="networks come with the extra `neural`")
+    entry, table = MODELS["gru"], make_table(500)
+    spec = entry.spec.model_validate({"hidden": 4, "epochs": 1, "dropout": 0.0, "learning_rate": 0.05, "window": 3})
+    tuning = TuningSpec(method="grid", rungs=1, folds=1, space={"window": [3, 6]})
+    found = tune(entry, spec, tuning, windowed(table, 6), purge=4, embargo=8)
+    by_window = {trial.spec.model_dump()["window"]: trial.outcome for trial in found.trials}
+    assert by_window.keys() == {3, 6}
+    assert by_window[3].rows == by_window[6].rows
+    for length, outcome in by_window.items():
+        alone = windowed(table, length)
+        folds = [fold_rows(alone, fold, 1) for fold in inner_folds(alone, tuning, 4, 8, stops=True)]
+        own = entry.spec.model_validate({**spec.model_dump(), "window": length})
+        assert measure(entry, own, alone, folds, 0) == outcome
+    with pytest.raises(ConfigError, match="tries a `window` of 6 bars and was given windows of 3"):
+        tune(entry, spec, tuning, windowed(table, 3), purge=4, embargo=8)
 
 
 def test_a_model_without_the_task_is_refused(make_table: Make) -> None:

@@ -1,5 +1,6 @@
 """What a file may say of a search."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from nightfold.errors import ConfigError
 from nightfold.models.catalog import MODELS
 from nightfold.models.contract import ModelSpec
-from nightfold.tuning.space import ask, check_space
+from nightfold.tuning.space import MOST, ask, candidates, check_space, longest_window
 from nightfold.tuning.spec import Range, TuningSpec
 
 LIGHTGBM = MODELS["lightgbm"]
@@ -41,7 +42,10 @@ class Fixed:
 
 def test_the_example_grid_has_81_combinations_and_is_accepted() -> None:
     tuning = TuningSpec(method="grid", trials=100, space=GRID)
-    check_space(LIGHTGBM, tuning)
+    for name in ("lightgbm", "xgboost", "catboost"):
+        check_space(MODELS[name], MODELS[name].spec(), tuning)
+        tried = [spec.model_dump(include=set(GRID)) for spec in candidates(MODELS[name], MODELS[name].spec(), tuning)]
+        assert len({tuple(each.values()) for each in tried}) == len(tried) == 81
     assert tuning.budget == 81
     assert TuningSpec(method="grid", trials=30, space=GRID).budget == 30
 
@@ -82,17 +86,88 @@ def test_a_space_that_does_not_fit_the_model_is_refused_before_anything_is_fitte
     space: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        check_space(LIGHTGBM, TuningSpec(space=space))
+        check_space(LIGHTGBM, LIGHTGBM.spec(), TuningSpec(space=space))
 
 
 def test_a_model_without_a_space_of_its_own_cannot_be_tuned_without_one() -> None:
     with pytest.raises(ConfigError, match="`class_frequencies` has nothing to vary of its own"):
-        check_space(MODELS["class_frequencies"], TuningSpec())
+        check_space(MODELS["class_frequencies"], MODELS["class_frequencies"].spec(), TuningSpec())
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.family != "baseline"])
 def test_every_learner_suggests_something_of_its_own(name: str) -> None:
-    check_space(MODELS[name], TuningSpec())
+    check_space(MODELS[name], MODELS[name].spec(), TuningSpec())
+
+
+TIED = [
+    ("catboost", {}, {"leaves": [15, 31], "min_data_in_leaf": [50, 100]}, None),
+    ("catboost", {"leaves": 31}, {"min_data_in_leaf": [50, 100]}, None),
+    (
+        "catboost",
+        {},
+        {"min_data_in_leaf": [50, 100]},
+        "min_data_in_leaf 50, which the model refuses: .* set `leaves` too",
+    ),
+    ("catboost", {}, {"leaves": [15, None], "min_data_in_leaf": [50]}, "leaves None, min_data_in_leaf 50, which the"),
+    ("transformer", {"hidden": 30, "heads": 5}, {"heads": [3, 5, 10]}, None),
+    ("transformer", {"hidden": 30, "heads": 5}, {"heads": [5, 4]}, "heads 4, which .* divide `hidden`, which is 30"),
+    ("transformer", {"hidden": 30, "heads": 5}, {}, "hidden 16, .* `heads` is 5; it must divide `hidden`, which is 16"),
+    ("transformer", {}, {"hidden": {"low": 16, "high": 64}}, "hidden 17, which the model refuses: `heads` is 4"),
+    ("transformer", {}, {"hidden": [16, 24, 36], "heads": [4, 8]}, "hidden 36, heads 8, which .* refuses"),
+    ("tft", {"heads": 3, "hidden": 12}, {}, "hidden 8, .* `heads` is 3"),
+]
+
+
+@pytest.mark.parametrize(("model", "settings", "space", "message"), TIED)
+def test_values_are_tried_with_each_other_and_with_the_settings_that_stay(
+    model: str, settings: dict[str, Any], space: dict[str, Any], message: str | None
+) -> None:
+    entry = MODELS[model]
+    with (
+        nullcontext()
+        if message is None
+        else pytest.raises(ConfigError, match=f"`space` of `{model}` allows .*{message}")
+    ):
+        check_space(entry, entry.spec.model_validate(settings), TuningSpec(space=space))
+
+
+def test_of_too_many_combinations_every_two_settings_are_combined() -> None:
+    many = [0.5 + number / 100 for number in range(30)]
+    space = {
+        "l2": many,
+        "bagging_fraction": many,
+        "feature_fraction": many,
+        "leaves": [15, None],
+        "min_data_in_leaf": [9],
+    }
+    with pytest.raises(ConfigError, match="set `leaves` too"):
+        check_space(MODELS["catboost"], MODELS["catboost"].spec(), TuningSpec(space=space))
+    free = TuningSpec(space={**space, "leaves": [15, 31]})
+    tried = [each.model_dump() for each in candidates(MODELS["catboost"], MODELS["catboost"].spec(), free)]
+    assert len(tried) < MOST < 30**3
+    assert {(each["l2"], each["bagging_fraction"]) for each in tried} == {(x, y) for x in many for y in many}
+
+
+WINDOWED = [name for name, entry in MODELS.items() if entry.capabilities.inputs == "windows"]
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_the_longest_window_is_that_of_any_trial(name: str) -> None:
+    """Real trials of Optuna's, of which the upper end is one."""
+    import optuna
+
+    entry = MODELS[name]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    asked = [entry.model(ask(entry, entry.spec(), TuningSpec(), study.ask())).window or 0 for _ in range(40)]
+    assert longest_window(entry, entry.spec(), TuningSpec()) == max(asked)
+
+
+def test_the_longest_window_is_that_of_the_space_else_that_of_the_spec() -> None:
+    gru = MODELS["gru"]
+    assert longest_window(gru, gru.spec(), TuningSpec(space={"window": [3, 6]})) == 6
+    assert longest_window(gru, gru.spec(), TuningSpec(space={"window": {"low": 4, "high": 40}})) == 40
+    assert longest_window(gru, gru.spec.model_validate({"window": 50}), TuningSpec(space={"hidden": [4, 8]})) == 50
+    assert longest_window(LIGHTGBM, LIGHTGBM.spec(), TuningSpec()) is None
 
 
 def ask_fixed(space: dict[str, Any], **settings: Any) -> tuple[ModelSpec, dict[str, object]]:

@@ -79,5 +79,5 @@ def test_what_others_draw_is_left_as_it_was(name: str, make_windows: Make) -> No
 
 @every_kind
 def test_a_series_that_is_no_feature_is_refused(name: str, make_windows: Make) -> None:
-    with pytest.raises(ConfigError, match=r"`series` is close.*close is not among the 3 features"):
+    with pytest.raises(ConfigError, match=r"needs close \(`series`\), not among the 3 features"):
         new(name, series="close").fit(make_windows())

@@ -85,7 +85,7 @@ def test_features_beside_the_body_are_those_of_the_newest_bar(entry: ModelEntry,
 
 
 def test_a_series_that_is_no_feature_is_refused(entry: ModelEntry, new: New) -> None:
-    with pytest.raises(ConfigError, match=r"`series` is close, `beside` \['rsi'\]; close, rsi is not among the 5"):
+    with pytest.raises(ConfigError, match=r"needs close \(`series`\), rsi \(`beside`\), not among the 5"):
         new(series="close", beside=["rsi"]).fit(made_up(entry, "regression", 20))
 
 

@@ -32,6 +32,12 @@ def everything() -> dict[str, Any]:
         "luck": {"percentile": 0.37, "median": -0.02, "best": 0.11},
         "overfitting": 0.62,
         "crashes": 1,
+        "open_orders": pl.DataFrame({"symbol": ["ETHUSDT"], "open_time": [moment(28, 23)], "wanted": [-1.5]}),
+        "funding": funding_frame(),
+        "alone": {
+            "lightgbm": {"trades": 12, "sharpe_ratio": -0.25, "is_lost": False},
+            "logistic": {"trades": 3, "sharpe_ratio": None, "is_lost": True},
+        },
         "record": Record(
             policies=policies_frame(),
             forecast_log=log_frame(),
@@ -54,6 +60,20 @@ def rejected_frame() -> pl.DataFrame:
             "symbol": ["BTCUSDT", "BTCUSDT", "ETHUSDT"],
             "time": [moment(5), moment(3), moment(9)],
             "reason": ["max_gross", "max_gross", "minimum_order"],
+        }
+    )
+
+
+def funding_frame() -> pl.DataFrame:
+    """Two payments of one symbol, and one that another received."""
+    return pl.DataFrame(
+        {
+            "symbol": ["ETHUSDT", "BTCUSDT", "BTCUSDT"],
+            "time": [moment(2), moment(3), moment(4)],
+            "quantity": [-1.0, 2.0, 2.0],
+            "price": [100.0, 100.0, 200.0],
+            "rate": [0.01, 0.001, 0.002],
+            "amount": [-1.0, 0.2, 0.8],
         }
     )
 
@@ -108,13 +128,13 @@ def shocks_frame() -> pl.DataFrame:
 def policies_frame() -> pl.DataFrame:
     """One policy in force, and a flat period for each reason there is."""
     thresholds = {"min_confidence": 0.55, "min_edge": 0.5, "base_risk_fraction": 0.01, "max_risk_fraction": 0.05}
-    flat = dict.fromkeys(thresholds)
+    flat, tried = dict.fromkeys(thresholds), {"trials": 24, "effective_trials": 6.25}
     cards = [
-        {"is_complete": False, "reason": "7 of 30 days", "trials": 0, "sharpe": None, **flat},
-        {"is_complete": True, "reason": "no policy traded enough", "trials": 24, "sharpe": None, **flat},
-        {"is_complete": True, "reason": "the best lost", "trials": 24, "sharpe": -0.1, **flat},
-        {"is_complete": True, "reason": "may be luck", "trials": 24, "sharpe": 0.1, **flat},
-        {"is_complete": True, "reason": "", "trials": 24, "sharpe": 0.3, **thresholds},
+        {"is_complete": False, "reason": "7 of 30 days", "trials": 0, "effective_trials": None, "sharpe": None, **flat},
+        {"is_complete": True, "reason": "no policy traded enough", **tried, "sharpe": None, **flat},
+        {"is_complete": True, "reason": "the best lost", **tried, "sharpe": -0.1, **flat},
+        {"is_complete": True, "reason": "may be luck", **tried, "sharpe": 0.1, **flat},
+        {"is_complete": True, "reason": "", **tried, "sharpe": 0.3, **thresholds},
     ]
     rows = [
         {"universe": "pooled", "as_of": moment(1 + 7 * week), "deflated_sharpe": None, "trades": None, **card}

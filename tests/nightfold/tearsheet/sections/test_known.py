@@ -18,6 +18,7 @@ from nightfold.tearsheet.layout import Section, Table
 from nightfold.tearsheet.page import sections_of
 from nightfold.tearsheet.rolling import rolling_sharpe
 from nightfold.tearsheet.sections.models import shares, weight_table
+from nightfold.tearsheet.sections.trust import trust
 
 MakeReport = Callable[..., TearsheetInput]
 
@@ -45,9 +46,25 @@ def cells(found: Table) -> list[list[str]]:
 def test_luck_is_shown_with_trials_and_the_chance_of_overfitting(sections: dict[str, Section]) -> None:
     found = dict(cells(table(sections["trust"], "luck")))
     assert found["Trials"] == "4"
+    assert found["Effective trials"] == "\N{EN DASH}"
     assert found["Probability of overfitting"] == "62.0 %"
     assert found["Place among random traders"] == "37.0 %"
     assert found["Best of theirs"] == "+11.0 %"
+
+
+def test_trials_that_move_together_are_shown_as_fewer_and_change_no_figure(
+    make_report: MakeReport,
+) -> None:
+    apart, alike = make_report(), make_report(trial_correlation=0.75)
+    shown = table(trust(alike), "luck")
+    assert dict(cells(shown))["Effective trials"] == "1.8"  # .75 + .25 * 4 = 1.75
+    assert shown.values["effective_trials"] == 1.75
+    assert shown.values["trial_correlation"] == 0.75
+    plain = table(trust(apart), "luck").values
+    assert plain["effective_trials"] is None
+    assert plain["deflated_sharpe_ratio"] == shown.values["deflated_sharpe_ratio"]
+    assert json.loads(figures_json(alike))["effective_trials"] == 1.75
+    assert json.loads(figures_json(alike))["gates"] == json.loads(figures_json(apart))["gates"]
 
 
 def test_shocks_stand_beside_the_run_without(sections: dict[str, Section]) -> None:
@@ -120,6 +137,7 @@ def test_flat_periods_are_counted_by_reason(sections: dict[str, Section]) -> Non
         ("the best policy may be luck", 1),
         ("too few days of predictions lay before it", 1),
     ]
+    assert [row["effective_trials"] for row in table(policy, "policies").values] == [None, *[6.25] * 4]
     assert cells(table(policy, "passing")) == [["BTCUSDT", "400", "40", "30", "12", "8", "5.00 %"]]
     assert picture(policy, "least-confidence").values["least confidence"] == [None, None, None, None, 0.55]
 
@@ -230,3 +248,42 @@ def test_many_rejected_orders_are_folded_away(make_report: MakeReport, whole_rep
     assert table(section, "rejected").is_folded
     short = {one.name: one for one in sections_of(whole_report)}["rules"]
     assert not table(short, "rejected").is_folded
+
+
+def test_quantiles_are_shown_by_coverage_and_level_by_level(make_report: MakeReport) -> None:
+    values = {"metric": "pinball", "loss": 0.002, "constant_loss": 0.0021, "coverage": 0.87}
+    none = dict.fromkeys(("macro_f1", "macro_f1_chance", "direction_gain"), pl.lit(None, pl.Float64))
+    metrics = make_report().model_metrics.with_columns(
+        **{name: pl.lit(value) for name, value in values.items()}, **none
+    )
+    shared = {"model": "ensemble", "horizon": 5, "independent": 150.0}
+    levels = pl.DataFrame(
+        [
+            {
+                "level": 0.05,
+                "wanted": 0.05,
+                "share": 0.07,
+                "low": 0.03,
+                "high": 0.11,
+                "pinball": 0.001,
+                "is_thin": True,
+            },
+            {
+                "level": None,
+                "wanted": 0.9,
+                "share": 0.87,
+                "low": None,
+                "high": None,
+                "pinball": 0.002,
+                "is_thin": False,
+            },
+        ]
+    ).with_columns(**{name: pl.lit(value) for name, value in shared.items()})
+    section = {one.name: one for one in sections_of(make_report(model_metrics=metrics, levels=levels))}["forecasts"]
+    found = table(section, "forecasts")
+    assert [head.text for head in found.heads][-2:] == ["Gain", "Coverage"]
+    assert cells(found)[0][-1] == "87.0 %"
+    low, between = cells(table(section, "levels"))
+    assert low == ["ensemble", "5 bars", "0.05", "5.0 %", "7.0 %", "3.0 % to 11.0 %", "0.001000", "150"]
+    assert between[2:6] == ["between the outer", "90.0 %", "87.0 %", "too few rows"]
+    assert [row[-1].note for row in table(section, "levels").groups[0][1]] == ["thin", ""]

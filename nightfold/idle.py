@@ -1,0 +1,60 @@
+"""Settings that nothing reads beside others: refused where they are written, for a setting said is one believed."""
+
+from collections.abc import Mapping
+
+from nightfold.backtest.cost import Costs
+from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.signal import Strategy
+from nightfold.errors import ConfigError
+from nightfold.policy.spec import PolicySpec
+from nightfold.spec import Spec
+
+_RISK = "set `policy.base_risk_fraction` and `policy.max_risk_fraction`"
+_BESIDE_A_POLICY = {
+    "min_edge_bps": "set `policy.min_edge`",
+    "edge": "set `policy.edge`",
+    "size": _RISK,
+    "sizing": _RISK,
+}
+_BESIDE_SIZING = {"size": "set what the rule itself takes"}
+_PERPETUAL = "set `limits.instrument: perpetual`"
+
+
+def refuse_idle(strategy: Strategy, policy: PolicySpec | None, costs: Costs, limits: RiskLimits) -> None:
+    """Refuse settings that were written, be it with their default value, and would change nothing.
+
+    Parameters
+    ----------
+    strategy, policy, costs, limits
+        Of one experiment, as its file says them.
+
+    Raises
+    ------
+    ConfigError
+        For the first of them: what it is, why nothing would come of it, and what to set instead.
+
+    Examples
+    --------
+    >>> refuse_idle(Strategy(), PolicySpec(), Costs(), RiskLimits())
+    >>> refuse_idle(Strategy(edge="net"), PolicySpec(), Costs(), RiskLimits())
+    Traceback (most recent call last):
+    nightfold.errors.ConfigError: `strategy.edge` is net, and beside a `policy` nothing reads it: set `policy.edge` \
+instead, or leave it out.
+    """
+    if policy is not None:
+        _refuse("strategy", strategy, "beside a `policy`", _BESIDE_A_POLICY)
+    if strategy.sizing is not None:
+        _refuse("strategy", strategy, "beside `strategy.sizing`", _BESIDE_SIZING)
+    if limits.instrument == "spot":
+        _refuse("costs", costs, "on a spot account", {"funding_rate": _PERPETUAL})
+        _refuse("limits", limits, "on a spot account", {"maintenance_margin": _PERPETUAL})
+
+
+def _refuse(place: str, spec: Spec, beside: str, instead: Mapping[str, str]) -> None:
+    for name, way_out in instead.items():
+        value = getattr(spec, name)
+        if name in spec.model_fields_set and value is not None:
+            shown = value.rule if name == "sizing" else value
+            raise ConfigError(
+                f"`{place}.{name}` is {shown}, and {beside} nothing reads it: {way_out} instead, or leave it out."
+            )
