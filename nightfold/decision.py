@@ -1,6 +1,7 @@
 """From an experiment's forecasts to the positions it wants."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -26,7 +27,9 @@ _THRESHOLDS = 5
 """Values of each threshold of the policies that are held constant to look for overfitting."""
 
 
-def wanted_positions(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None = None) -> pl.DataFrame:
+def wanted_positions(
+    forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None = None, edge: float = 1.0
+) -> pl.DataFrame:
     """Decide by the policy in force, or by the strategy alone: by barriers where the target has them, else by the move.
 
     Parameters
@@ -37,6 +40,10 @@ def wanted_positions(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame 
         What a round trip costs, as the decision sees it.
     policies
         `nightfold.policy.record.POLICIES`, where the experiment searches some.
+    edge
+        Multiplies the whole expected move that is asked for: `min_edge_bps` or the policy's `min_edge`, and with it
+        the cost where that move is counted after it. To ask for twice as much is to count half of what is forecast;
+        sizes, confidence and barriers stay.
 
     Returns
     -------
@@ -50,13 +57,15 @@ def wanted_positions(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame 
     if experiment.policy is not None and policies is not None:
         seen = filtered(in_force(forecasts.outlooks(costs), policies, experiment.model_lifetime))
         thresholds = {name: pl.col(name) for name in Thresholds.model_fields}
-        return policy_targets(seen, thresholds, strategy, experiment.policy, _cap(forecasts))
+        counted = seen.with_columns(pl.col("move") / edge)
+        return policy_targets(counted, thresholds, strategy, experiment.policy, _cap(forecasts))
     size = None if strategy.sizing is None else _sizes(forecasts, costs)
     if not target.has_barriers:
         move = expected_move(target.objective, label_set.dead_zone, strategy.quantile_weights)
-        return move_targets(forecasts.rows(), strategy, costs, move, size)
+        return move_targets(forecasts.rows(), strategy, costs, move / edge, size)
     upper, lower = barrier_distances(label_set, strategy.horizon)
-    return targets(forecasts.rows(), strategy, costs, upper=upper, lower=lower, size=size)
+    counted = forecasts.rows().with_columns(pl.col("p_down", "p_flat", "p_up") / edge)
+    return targets(counted, strategy, costs, upper=upper, lower=lower, size=size)
 
 
 def variants(forecasts: Forecasts, costs: Costs) -> Iterator[pl.DataFrame]:
@@ -81,8 +90,7 @@ def variants(forecasts: Forecasts, costs: Costs) -> Iterator[pl.DataFrame]:
         held = max(round(strategy.holding * holding), 1)
         other = strategy.model_copy(update={"min_edge_bps": asked, "hold_bars": held})
         changed = experiment.model_copy(update={"strategy": other})
-        data = (forecasts.predictions, forecasts.bars, forecasts.labels)
-        yield wanted_positions(Forecasts(changed, forecasts.label_set, *data), costs)
+        yield wanted_positions(replace(forecasts, experiment=changed), costs)
 
 
 def passed(forecasts: Forecasts, costs: Costs, policies: pl.DataFrame | None) -> pl.DataFrame:

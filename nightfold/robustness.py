@@ -9,11 +9,11 @@ import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.baseline import buy_and_hold, moving_average_cross, rsi_reversal
-from nightfold.backtest.baseline_random import percentile, random_returns
+from nightfold.backtest.baseline_random import entries_of, percentile, random_returns, random_targets
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import Backtest, daily_returns
-from nightfold.schema import PRICES
+from nightfold.schema import KEY, PRICES
 from nightfold.tearsheet import measures
 from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS, FEWEST_VARIANTS, probability_of_overfitting
 from nightfold.tearsheet.summary import measure_exposure
@@ -21,19 +21,20 @@ from nightfold.tearsheet.summary import measure_exposure
 COST_SCALES = (0.0, 0.5, 1.0, 2.0)
 LATENCIES = (0, 1, 3)
 EDGES = (0.5, 1.0, 2.0)
-"""Least edge, in multiples of what the experiment asks for with its costs."""
+"""Least edge, in multiples of what the experiment asks for, costs included where it counts them."""
 
 _SCALED = (
     *("taker_fee_bps", "maker_fee_bps", "minimum_fee", "half_spread_bps"),
     *("slippage_bps", "volatility_slippage", "impact_slippage"),
 )
-_SHARED = ("max_gross", "max_net", "correlated_exposure", "short of cash")
-"""Rejections by limits on all symbols together."""
+_SHARED, _SLIGHT, _ASKED = ("max_gross", "max_net", "correlated_exposure"), 0.01, 5
+"""Rejections by limits on all symbols together, the part of what was wanted up to which they change little, and the
+random traders who are asked how much that is."""
 _DOWN, _UP, _WIDER, _OUTAGE = 0.8, 1.2, 10, timedelta(hours=2)
 _NEARLY_ALL = -0.9999
 
-Wanted = Callable[[Costs], pl.DataFrame]
-"""Targets that a strategy decides on where trading costs so much."""
+Wanted = Callable[[float], pl.DataFrame]
+"""Targets that a strategy decides on where it asks for so many times its least edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Account:
     bars
         Of the range.
     wanted
-        The strategy's targets for given costs.
+        The strategy's targets for a multiple of its least edge.
     costs, limits, capital, funding
         As in the backtest.
     """
@@ -63,7 +64,7 @@ class Account:
         """Simulate it, with other targets, costs or bars where they are given."""
         from nightfold.backtest.engine import simulate  # loads numba, which definitions must not
 
-        wanted = self.wanted(self.costs) if targets is None else targets
+        wanted = self.wanted(1.0) if targets is None else targets
         return simulate(
             self.bars if bars is None else bars, wanted, costs or self.costs, self.limits, self.capital, self.funding
         )
@@ -101,9 +102,10 @@ def luck(account: Account, run: Backtest) -> dict[str, float | None]:
     -------
     dict
         ``percentile`` of its total return among theirs, ``median`` and ``best`` of theirs; None where it never traded,
-        or where a limit on all symbols together cut its orders: it would cut theirs in other places.
+        or where limits on all symbols together would cut over 1 % of theirs, which fall together where its own may not:
+        they would hold less than it did, and a market that only rises would make it look skilled.
     """
-    if run.rejected["reason"].is_in(_SHARED).any():
+    if _are_cut(account, run):
         return {"percentile": None, "median": None, "best": None}
     returns = random_returns(account.bars, run, account.costs, account.limits, account.funding)
     own = run.equity["equity"][-1] / run.capital - 1
@@ -112,11 +114,23 @@ def luck(account: Account, run: Backtest) -> dict[str, float | None]:
     return {"percentile": percentile(own, returns), "median": float(np.median(returns)), "best": float(returns.max())}
 
 
+def _are_cut(account: Account, run: Backtest) -> bool:
+    """Whether limits on all symbols together would keep random traders from a notable part of the strategy's trades."""
+    if run.trades["symbol"].n_unique() < 2:
+        return False
+    rows, entries = account.bars.select(KEY).sort(KEY), entries_of(run, account.limits)
+    placed = random_targets(rows["symbol"].cast(pl.String), entries, account.costs.latency_bars, _ASKED, seed=0)
+    runs = [account.trade(rows.with_columns(target=pl.Series(target))) for target in placed]
+    rejected = pl.concat(each.rejected for each in runs).filter(pl.col("reason").is_in(_SHARED))
+    cut = rejected.select((pl.col("dropped") / pl.col("wanted")).abs().sum()).item()
+    return bool(cut > _SLIGHT * sum(each.fills.height for each in runs))
+
+
 def sensitivity(account: Account) -> pl.DataFrame:
     """Trade on every point of a grid of costs, latency and least edge.
 
-    The edge asked for is that of the experiment with its costs multiplied; the account pays the scaled ones. A strategy
-    that lives only at one point of it lives by chance.
+    The edge asked for multiplies the whole threshold of the experiment, costs at their own scale included where it
+    counts them; the account pays the scaled ones. A strategy that lives only at one point of it lives by chance.
 
     Returns
     -------
@@ -126,7 +140,7 @@ def sensitivity(account: Account) -> pl.DataFrame:
     """
     rows = []
     for edge in EDGES:
-        targets = account.wanted(scale_costs(account.costs, edge))
+        targets = account.wanted(edge)
         for scale in COST_SCALES:
             for latency in LATENCIES:
                 bars = account.costs.latency_bars + latency
@@ -168,7 +182,7 @@ def shocks(account: Account, run: Backtest) -> pl.DataFrame:
         nothing filling for two hours after most was held at all. Decisions are those made without the shock; an outage
         in which nothing was due changes nothing.
     """
-    targets, before = account.wanted(account.costs), run.equity.head(-1)
+    targets, before = account.wanted(1.0), run.equity.head(-1)
     longest, shortest = (
         before.sort("net_exposure", "close_time", descending=[d, False]).row(0, named=True) for d in (True, False)
     )

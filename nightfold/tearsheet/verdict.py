@@ -84,7 +84,7 @@ def verdict_of(report: TearsheetInput) -> Verdict:
         models=by_model(report.model_metrics),
         chances=[
             overfitting_words(report.overfitting, report.daily.height),
-            luck_words(report.luck),
+            luck_words(report.luck, traded=not report.trades.is_empty()),
             *flat_words(report.record.policies),
         ],
     )
@@ -120,17 +120,20 @@ def overfitting_words(probability: float | None, days: int) -> str:
     return f"The probability of overfitting is unknown: {why}."
 
 
-def luck_words(luck: Mapping[str, float | None] | None) -> str:
+def luck_words(luck: Mapping[str, float | None] | None, *, traded: bool) -> str:
     """Say how many of the random traders the strategy outdid, or why that is unknown.
 
     Parameters
     ----------
     luck
         As from `nightfold.robustness.luck`; None: nothing is known of them.
+    traded
+        Whether the strategy ever did.
     """
     place = None if luck is None else luck["percentile"]
     if place is None:
-        why = "the backtest kept no record of them" if luck is None else "it never traded"
+        cut = "limits on all symbols together would cut their trades where those fall together"
+        why = "the backtest kept no record of them" if luck is None else cut if traded else "it never traded"
         return f"How it would stand among random traders is unknown: {why}."
     return (
         f"Of {TRADERS} traders who made the same trades at random times, it did better than "

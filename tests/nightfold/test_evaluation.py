@@ -10,6 +10,7 @@ from nightfold.errors import ConfigError
 from nightfold.evaluation import SCORES, BacktestRange, evaluate
 from nightfold.experiment import Experiment
 from nightfold.labels.table import LabelSet
+from nightfold.policy.record import POLICIES
 from nightfold.report import tearsheet_input
 from nightfold.robustness import scale_costs
 from nightfold.schema import TIME
@@ -126,6 +127,39 @@ def test_searched_barriers_are_traded_where_each_row_has_them():
     assert not same.equals(fills(searched, distance * 1.5))
 
 
+def test_what_timeouts_returned_is_worth_their_share_of_it_and_nothing_where_it_is_not_known():
+    """A tenth of rows time out and then return half of a width of .002: one more basis point than the 4.8."""
+    strategy = {"horizon": HORIZON, "min_edge_bps": 5.7, "exit": "barrier"}
+    told = predictions().with_columns(timeout_widths=pl.lit(0.5))
+    unknown = predictions().with_columns(timeout_widths=pl.lit(None, pl.Float64))
+    assert worth(told, strategy=strategy).fills.height > 10
+    assert worth(told, strategy={**strategy, "min_edge_bps": 5.9}).fills.is_empty()
+    assert worth(unknown, strategy=strategy).fills.is_empty()
+    low = {**strategy, "min_edge_bps": 4.7}
+    assert worth(unknown, strategy=low).fills.equals(worth(predictions(), strategy=low).fills)
+
+
+def test_who_counts_moves_before_costs_is_tried_at_other_least_edges_too():
+    """Forecasts promise 4.8 and 8 basis points by turns; 5 are asked, then half of it, then twice as much."""
+    often = pl.col("open_time").dt.minute() < 30
+    better = predictions(up=0.7).select(*(pl.col(f"p_{side}_{HORIZON}").alias(side) for side in ("down", "up")))
+    mixed = (
+        predictions()
+        .hstack(better)
+        .with_columns(
+            pl.when(often).then(f"p_{side}_{HORIZON}").otherwise(side).alias(f"p_{side}_{HORIZON}")
+            for side in ("down", "up")
+        )
+    )
+    strategy = {"horizon": HORIZON, "min_edge_bps": 5, "edge": "gross", "hold_bars": 1}
+    costs = {"taker_fee_bps": 3, "half_spread_bps": 0, "slippage_bps": 0}
+    found = worth(mixed, strategy=strategy, costs=costs).sensitivity
+    trades = found.filter(cost_scale=1.0, latency_bars=0).sort("edge")["trades"].to_list()
+    assert trades == [0, BARS // 12 - 1, 0]  # held throughout; every other half hour, the last still open; never
+    returns = found.filter(cost_scale=1.0, latency_bars=0).sort("edge")["total_return"]
+    assert returns.n_unique() == 3
+
+
 def test_labels_that_are_not_known_are_not_scored():
     scores = worth(predictions(), known=200).scores
     assert scores.schema == SCORES
@@ -142,7 +176,8 @@ def test_a_score_stands_beside_the_log_loss_of_the_training_shares():
 
 
 def test_costs_are_scaled_but_for_delay_and_funding():
-    costs = experiment(costs={"taker_fee_bps": 5, "minimum_fee": 1, "latency_bars": 2, "funding_rate": 0.001}).costs
+    said = {"taker_fee_bps": 5, "minimum_fee": 1, "latency_bars": 2, "funding_rate": 0.001}
+    costs = experiment(costs=said, limits={"instrument": "perpetual"}).costs
     doubled = scale_costs(costs, 2.0)
     assert (doubled.taker_fee_bps, doubled.minimum_fee) == (10, 2)
     assert (doubled.latency_bars, doubled.funding_rate) == (2, 0.001)
@@ -157,17 +192,17 @@ def test_run_choices_name_themselves_and_the_usual_ones_are_full():
 @pytest.mark.parametrize(
     ("target", "said", "columns", "loss"),
     [
-        ({"kind": "return"}, {"mean": 0.01}, {"forward_log_return": 0.004, "forward_end": START}, 0.006),
+        ({"kind": "return"}, {"mean": 0.01}, {"forward_log_return": 0.004}, 0.006),
         (
             {"kind": "return", "task": "quantile"},
             {"q05": 0.0, "q50": 0.01, "q95": 0.02},
-            {"forward_log_return": 0.01, "forward_end": START},
+            {"forward_log_return": 0.01},
             (0.05 * 0.01 + 0.05 * 0.01) / 3,
         ),
         (
             {"kind": "up"},
             {"p_no": 0.1, "p_yes": 0.9},
-            {"forward_log_return": 0.004, "forward_end": START},
+            {"forward_log_return": 0.004},
             -np.log(0.9),
         ),
     ],
@@ -182,12 +217,14 @@ def test_forecasts_without_barriers_are_traded_by_their_move_and_scored_by_their
         pl.lit(0.001).alias("volatility"),
     )
     known = rows.with_columns(pl.lit(value).alias(f"{name}_{HORIZON}") for name, value in columns.items())
+    known = known.with_columns(pl.col("open_time").dt.offset_by("25m").alias(f"forward_end_{HORIZON}"))
     width = len(made.target.objective.columns)
     constants = {key: [1 / width] * width for key in SHARES}
     result = evaluate(made, LabelSet(horizons=[HORIZON]), bars(), spoken, known, constants, BacktestRange())
     assert result.fills["quantity"][0] > 0
     assert result.scores["metric"].to_list() == [made.target.objective.metric] * 2
     assert result.scores["loss"].to_list() == pytest.approx([loss, loss])
+    assert (result.levels.height > 0) == (made.target.objective.task == "quantile")
     page = tearsheet_input(
         made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
     )
@@ -221,3 +258,35 @@ def test_a_tearsheet_says_that_a_pretrained_member_may_have_seen_its_days():
             made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
         )
         assert any("fracast is pretrained on data up to" in remark for remark in page.remarks) == marked
+
+
+def test_policies_of_the_range_are_those_in_force_at_its_first_bar_and_those_that_began_before_its_last():
+    """The account runs from the first whole window, 2024-03-04, for 50 hours; symbol B changed on that very moment."""
+    hours = {"A": [-48, -24, 24, 49, 50, 72], "B": [-72, 0, 51]}
+    kept = {"A": [-24, 24, 49], "B": [0]}
+    flat = dict.fromkeys(("min_confidence", "min_edge", "base_risk_fraction", "max_risk_fraction"), None)
+    rows = [
+        {"symbol": symbol, "as_of": START + timedelta(hours=hour), "is_complete": True, **flat, "filter": None}
+        for symbol, each in hours.items()
+        for hour in each
+    ]
+    policies = pl.DataFrame(rows, schema=POLICIES)
+    said = predictions(), labels()
+    chosen, label_set = experiment(policy={}), LabelSet(horizons=[HORIZON])
+    result = evaluate(chosen, label_set, bars(), *said, SHARES, BacktestRange(), policies)
+    assert result.equity["close_time"][-1] == START + timedelta(hours=50)
+    found = {symbol: result.policies.filter(symbol=symbol)["as_of"].to_list() for symbol in hours}
+    assert found == {symbol: [START + timedelta(hours=hour) for hour in each] for symbol, each in kept.items()}
+
+
+def test_a_tearsheet_says_that_weights_come_from_purged_folds():
+    result = worth(predictions())
+    for blend, marked in (
+        ({"method": "stack", "oof": "purged_kfold", "oof_blocks": 3}, True),
+        ({"method": "stack"}, False),
+    ):
+        made = experiment(ensemble=blend)
+        page = tearsheet_input(
+            made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
+        )
+        assert any("had learnt from later rows as well" in remark for remark in page.remarks) is marked

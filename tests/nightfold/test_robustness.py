@@ -1,6 +1,6 @@
 """A result beside what anyone could have done, under other costs, and under shocks."""
 
-from datetime import timedelta
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -87,6 +87,84 @@ def test_a_strategy_that_never_trades_has_no_exposure_to_compare_and_no_luck() -
     assert luck(ours, run) == {"percentile": None, "median": None, "best": None}
 
 
+PERPETUAL = {"instrument": "perpetual", "max_gross": 3}
+
+
+SHARED = {
+    "max_gross": {"max_gross": 0.6},
+    "max_net": {**PERPETUAL, "max_net": 0.6},
+    "correlated_exposure": {**PERPETUAL, "correlated_exposure": {"limit": 0.6, "bars": 10}},
+}
+
+
+def pair(limits, *, by_turns: bool, size: float = 0.45) -> Account:
+    """Two symbols of one price, held for a day of every two: both on the same, or each on its own."""
+    bars = pl.concat([market(), market().with_columns(symbol=pl.lit("BBBUSDT"))])
+    turn = pl.int_range(pl.len()).over("symbol") % 48 < 24
+    held = turn.xor(pl.lit(by_turns) & (pl.col("symbol") == "BBBUSDT"))
+    wanted = bars.select("symbol", "open_time", target=pl.when(held).then(size).otherwise(0.0))
+    costs = COSTS.model_copy(update={"funding_rate": 0.0})
+    return Account(bars, lambda _: wanted, costs, RiskLimits.model_validate(limits), 10_000.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "is_cut"),
+    [({}, 0.45, False), ({"max_position": 0.3, "max_gross": 0.6}, 0.45, False), ({}, 1.0, True)]
+    + [(limits, 0.45, True) for limits in SHARED.values()],
+)
+def test_where_limits_would_cut_random_traders_but_not_the_strategy_no_place_is_told(limits, size, is_cut) -> None:
+    """Held by turns .45 is never over .6, or 1.0 over 1; where trades of random times fall together, twice that is."""
+    ours = pair(limits, by_turns=True, size=size)
+    run = ours.trade()
+    assert not run.rejected["reason"].is_in(["max_gross", "max_net", "correlated_exposure"]).any()
+    assert [value is None for value in luck(ours, run).values()] == [is_cut] * 3
+
+
+@pytest.mark.parametrize("binds", SHARED)
+def test_who_was_cut_himself_has_a_place_among_those_who_made_what_was_left_of_his_trades(binds) -> None:
+    """Both at once are cut to .3 each, which fit wherever they fall."""
+    ours = pair(SHARED[binds], by_turns=False)
+    run = ours.trade()
+    assert set(run.rejected["reason"]) == {binds}
+    assert None not in luck(ours, run).values()
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "binds"),
+    [
+        (1.0, {}, "short of cash"),  # by its fee
+        (0.5, {"max_gross": 0.3}, "max_gross"),
+        (0.5, {**PERPETUAL, "max_net": 0.3}, "max_net"),
+        (0.5, {**PERPETUAL, "correlated_exposure": {"limit": 0.3, "bars": 10}}, "correlated_exposure"),
+    ],
+)
+def test_one_symbol_has_a_place_among_random_traders_whatever_cuts_its_orders(size, limits, binds) -> None:
+    """Nothing is shared: a limit cuts random traders as it cuts the strategy, and as one on the position would.
+
+    Each bar opens five hundredths above the close before, so that a position is larger than it was decided.
+    """
+    bars = market().with_columns(pl.col("open") * 1.05, pl.col("high") * 1.06)
+    wanted = knowing(bars).with_columns(target=pl.col("target") * size / 0.5)
+    costs = COSTS.model_copy(update={"funding_rate": 0.0})
+    ours = Account(bars, lambda _: wanted, costs, RiskLimits.model_validate(limits), 10_000.0)
+    run = ours.trade()
+    assert binds in set(run.rejected["reason"])
+    assert luck(ours, run)["percentile"] == 1.0
+    if size < 1:
+        alike = replace(ours, limits=RiskLimits(max_position=0.3))
+        assert luck(ours, run) == pytest.approx(luck(alike, alike.trade()), rel=1e-3)
+
+
+def test_symbols_that_share_all_of_the_cash_have_a_place_though_fees_and_drift_cut_a_little() -> None:
+    """Two symbols of half the account each: fees make them short of cash, and what has risen leaves less than half."""
+    bars = pl.concat([market(1), market(2).with_columns(symbol=pl.lit("BBBUSDT"))])
+    wanted = pl.concat([knowing(market(1)), knowing(market(2)).with_columns(symbol=pl.lit("BBBUSDT"))])
+    ours = Account(bars, lambda _: wanted, COSTS, RiskLimits(), 10_000.0)
+    run = ours.trade()
+    assert set(run.rejected["reason"]) == {"max_gross", "short of cash"}
+    assert luck(ours, run)["percentile"] == 1.0
+
+
 def test_who_knows_the_future_beats_random_timing_and_random_timing_does_not() -> None:
     ours = account()
     assert luck(ours, ours.trade())["percentile"] == 1.0
@@ -119,8 +197,8 @@ def test_every_point_of_the_surface_is_a_run_of_its_own() -> None:
 def test_the_edge_asked_changes_the_decisions_not_the_costs() -> None:
     bars = market()
 
-    def wanted(costs: Costs) -> pl.DataFrame:
-        return knowing(bars).with_columns(target=pl.col("target") * (costs.taker_fee_bps < 8))
+    def wanted(edge: float) -> pl.DataFrame:
+        return knowing(bars).with_columns(target=pl.col("target") * (edge < 1.5))
 
     found = sensitivity(Account(bars, wanted, COSTS, RiskLimits(), 10_000.0))
     assert found.filter(edge=2.0)["trades"].max() == 0
@@ -145,13 +223,59 @@ def test_a_gap_down_costs_what_was_held() -> None:
     assert found["none"]["total_return"] - found["spread x10"]["total_return"] == pytest.approx(spread, rel=0.02)
 
 
-def test_nothing_fills_while_the_exchange_is_down() -> None:
+def test_a_gap_up_costs_who_was_short_and_strikes_when_most_was_short() -> None:
+    """Long 10 days, then short 10 of unequal size: prices fall when most was held long, rise when most was short."""
     bars = market()
-    moment = bars["open_time"][100]
-    leaves = bars.select("symbol", "open_time", target=(pl.col("open_time") < moment).cast(pl.Float64) * 0.5)
-    ours = Account(bars, lambda _: leaves, COSTS, RiskLimits(), 10_000.0)
-    struck = shocks(ours, ours.trade()).filter(shock="exchange down 2 hours")["moment"][0]
-    assert bars["open_time"][0] < struck <= moment + timedelta(hours=1)
+    day = pl.int_range(pl.len()) // 24
+    size = pl.when(day < 10).then(0.5).when(day < 20).then(-0.3).when(day < 30).then(-0.6).otherwise(0.0)
+    wanted = bars.select("symbol", "open_time", target=size)
+    free = Costs(taker_fee_bps=0, half_spread_bps=0, slippage_bps=0, funding_rate=0)
+    ours = Account(bars, lambda _: wanted, free, RiskLimits.model_validate(PERPETUAL), 10_000.0)
+    run = ours.trade()
+    found = {row["shock"]: row for row in shocks(ours, run).iter_rows(named=True)}
+    assert list(found) == ["none", "gap down 20 %", "gap up 20 %", "spread x10", "exchange down 2 hours"]
+    started, moment = run.fills["time"][-2], found["gap up 20 %"]["moment"]
+    ended = run.fills["time"][-1]
+    assert started < moment <= ended
+    net = dict(run.equity.select("close_time", "net_exposure").iter_rows())
+    assert net[moment] == min(net.values())
+    assert net[found["gap down 20 %"]["moment"]] == max(net.values())
+    short = run.fills["quantity"][:-1].sum()  # what was bought and sold before the way out
+    lost = 0.2 * -short * run.fills["price"][-1]
+    assert short < 0
+    assert (found["none"]["total_return"] - found["gap up 20 %"]["total_return"]) * 10_000 == pytest.approx(lost)
+
+
+OPENS = (100.0, 100.0, 102.0, 104.0, 108.0, 90.0, 80.0, 70.0, 60.0, 50.0)
+"""By the hour; each bar closes at its open, but the bar 3 at 109, where most is held."""
+
+
+@pytest.mark.parametrize(
+    ("leaves", "sold", "sold_late"),
+    [
+        (3, 108.0, 80.0),  # due as the exchange goes down, at 4: it is up again at 6
+        (4, 90.0, 80.0),  # due in the second hour
+        (5, 80.0, 80.0),  # due as it is up again
+        (6, 70.0, 70.0),
+    ],
+)
+def test_nothing_fills_while_the_exchange_is_down(leaves, sold, sold_late) -> None:
+    """50 units, bought at 100 for half of the account without costs, are sold at the first open that fills."""
+    closes = (*OPENS[:3], 109.0, *OPENS[4:])
+    bars = market().head(len(OPENS)).with_columns(open=pl.Series(OPENS), close=pl.Series(closes))
+    bars = bars.with_columns(high=pl.max_horizontal("open", "close"), low=pl.min_horizontal("open", "close"))
+    number = pl.int_range(pl.len())
+    wanted = bars.select("symbol", "open_time", target=pl.when(number < leaves).then(0.5).otherwise(0.0))
+    free = Costs(taker_fee_bps=0, half_spread_bps=0, slippage_bps=0)
+    ours = Account(bars, lambda _: wanted, free, RiskLimits(), 10_000.0)
+    run = ours.trade()
+    assert run.fills.select("quantity", "price").rows() == [(50.0, 100.0), (-50.0, sold)]
+    found = {row["shock"]: row for row in shocks(ours, run).iter_rows(named=True)}
+    struck = found["exchange down 2 hours"]
+    assert struck["moment"] == bars["open_time"][4]
+    assert struck["trades"] == 1
+    assert found["none"]["total_return"] == pytest.approx(50 * (sold - 100) / 10_000)
+    assert struck["total_return"] == pytest.approx(50 * (sold_late - 100) / 10_000)
 
 
 def test_overfitting_needs_days_and_variants() -> None:

@@ -1,12 +1,22 @@
 """The verdict says what the gates say, the bad news first."""
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 import pytest
 
+from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.gates import Gate
-from nightfold.tearsheet.verdict import Verdict, flat_words, gate_value, judge, luck_words, overfitting_words
+from nightfold.tearsheet.verdict import (
+    Verdict,
+    flat_words,
+    gate_value,
+    judge,
+    luck_words,
+    overfitting_words,
+    verdict_of,
+)
 
 GOOD = Gate("Sharpe ratio", 1.0, 0.5, passed=True)
 BAD = Gate("Sharpe ratio", 0.2, 0.5, passed=False)
@@ -116,9 +126,21 @@ def test_overfitting_is_a_number_or_unknown_for_a_reason(probability: float | No
 
 
 def test_the_place_among_random_traders_is_said_in_words() -> None:
-    assert "it did better than 37 %" in plain(luck_words({"percentile": 0.37}))
-    assert luck_words({"percentile": None}).endswith("unknown: it never traded.")
-    assert luck_words(None).endswith("unknown: the backtest kept no record of them.")
+    assert "it did better than 37 %" in plain(luck_words({"percentile": 0.37}, traded=True))
+    assert luck_words({"percentile": None}, traded=False).endswith("unknown: it never traded.")
+    assert luck_words(None, traded=True).endswith("unknown: the backtest kept no record of them.")
+
+
+@pytest.mark.parametrize(
+    ("n_trades", "why"), [(0, "it never traded."), (9, "limits on all symbols together would cut")]
+)
+def test_who_traded_is_not_said_never_to_have(
+    make_report: Callable[..., TearsheetInput], n_trades: int, why: str
+) -> None:
+    unknown = dict.fromkeys(("percentile", "median", "best"))
+    said = verdict_of(make_report(n_trades=n_trades, luck=unknown)).reasons
+    (sentence,) = [reason for reason in said if "random traders" in reason]
+    assert sentence.startswith(f"How it would stand among random traders is unknown: {why}")
 
 
 def test_flat_periods_of_the_policy_are_counted_from_the_first_whole_window_on() -> None:
