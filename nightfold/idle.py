@@ -1,4 +1,4 @@
-"""Settings that nothing reads beside others: refused where they are written, for a setting said is one believed."""
+"""Settings that nothing reads beside others: refused where they were changed, for a setting said is one believed."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ _PERPETUAL = "set `limits.instrument: perpetual`"
 
 
 def refuse_idle(strategy: Strategy, policy: PolicySpec | None, costs: Costs, limits: RiskLimits) -> None:
-    """Refuse settings that were written, be it with their default value, and would change nothing.
+    """Refuse settings that differ from their defaults and would change nothing.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def refuse_idle(strategy: Strategy, policy: PolicySpec | None, costs: Costs, lim
     Examples
     --------
     >>> refuse_idle(Strategy(), PolicySpec(), Costs(), RiskLimits())
-    >>> refuse_idle(Strategy(edge="net"), PolicySpec(), Costs(), RiskLimits())
+    >>> refuse_idle(Strategy(edge="gross"), PolicySpec(), Costs(), RiskLimits())
     Traceback (most recent call last):
-    nightfold.errors.ConfigError: `strategy.edge` is net, and beside a `policy` nothing reads it: set `policy.edge` \
+    nightfold.errors.ConfigError: `strategy.edge` is gross, and beside a `policy` nothing reads it: set `policy.edge` \
 instead, or leave it out.
     """
     if policy is not None:
@@ -53,7 +53,7 @@ instead, or leave it out.
 def _refuse(place: str, spec: Spec, beside: str, instead: Mapping[str, str]) -> None:
     for name, way_out in instead.items():
         value = getattr(spec, name)
-        if name in spec.model_fields_set and value is not None:
+        if value != type(spec).model_fields[name].default:
             shown = value.rule if name == "sizing" else value
             raise ConfigError(
                 f"`{place}.{name}` is {shown}, and {beside} nothing reads it: {way_out} instead, or leave it out."

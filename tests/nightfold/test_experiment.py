@@ -295,17 +295,17 @@ def test_every_setting_changes_the_fingerprint() -> None:
     [
         ({"policy": {}, "strategy": {"min_edge_bps": 5}}, r"`strategy\.min_edge_bps` is 5\.0, .*`policy\.min_edge`"),
         ({"policy": {}, "strategy": {"edge": "gross"}}, r"`strategy\.edge` is gross, .*`policy\.edge`"),
-        ({"policy": {}, "strategy": {"size": 0.3}}, r"`strategy\.size` is 0\.3, .*`policy\.base_risk_fraction`"),
+        ({"policy": {}, "strategy": {"size": 0.5}}, r"`strategy\.size` is 0\.5, .*`policy\.base_risk_fraction`"),
         (
             {"policy": {}, "strategy": {"sizing": {"rule": "kelly"}}},
             r"`strategy\.sizing` is kelly, .*beside a `policy`",
         ),
-        ({"strategy": {"sizing": {"rule": "kelly"}, "size": 0.3}}, r"`strategy\.size` .* the rule itself takes"),
+        ({"strategy": {"sizing": {"rule": "kelly"}, "size": 0.5}}, r"`strategy\.size` .* the rule itself takes"),
         ({"costs": {"funding_rate": 0}}, r"`costs\.funding_rate` is 0\.0, .*`limits\.instrument: perpetual`"),
         ({"limits": {"maintenance_margin": 0.01}}, r"`limits\.maintenance_margin` is 0\.01, .* or leave it out"),
     ],
 )
-def test_what_nothing_would_read_is_refused_where_it_is_written(settings: dict[str, Any], message: str) -> None:
+def test_what_nothing_would_read_is_refused_where_it_is_changed(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         experiment(**settings)
 
@@ -314,7 +314,9 @@ def test_defaults_that_nobody_wrote_are_in_nobodys_way() -> None:
     perpetual = {"costs": {"funding_rate": 0}, "limits": {"instrument": "perpetual", "maintenance_margin": 0.01}}
     for settings in ({"policy": {}}, {"strategy": {"sizing": {"rule": "kelly"}}}, perpetual):
         experiment(**settings)
-    experiment(policy={}, strategy={"sizing": None}, costs={"funding_rate": None})
+    whole = experiment(policy={}, strategy={"sizing": None}, costs={"funding_rate": None})
+    spelled_out = {**whole.model_dump(), "models": {"lightgbm": None}}
+    assert type(whole).model_validate(spelled_out).limits == whole.limits
 
 
 @pytest.mark.parametrize(
