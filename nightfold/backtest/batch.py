@@ -113,6 +113,7 @@ class _Pool:
         self._lock = Lock()
         closes = (int(tape.time.min()) + tape.interval - 1, int(tape.time.max()) + tape.interval - 1)
         self._days = np.arange(closes[0] // DAY_MS, closes[1] // DAY_MS + 1)
+        self._places: dict[int, record.Integers] = {}
         self._found: dict[int, tuple[np.record, Floats]] = {}
 
     def work(self) -> None:
@@ -153,6 +154,7 @@ class _Pool:
         return frozen(target)
 
     def _every_day(self, marks: Marks, count: int) -> Floats:
-        """Equity at the end of each calendar day."""
-        place = np.searchsorted(marks.day[:count], self._days, side="right") - 1
-        return marks.daily[:count][place]
+        """Equity at the end of each calendar day; accounts that lived as long have marks on the same days."""
+        if count not in self._places:
+            self._places[count] = np.searchsorted(marks.day[:count], self._days, side="right") - 1
+        return marks.daily[:count][self._places[count]]
