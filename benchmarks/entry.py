@@ -87,10 +87,10 @@ def score(test: pl.DataFrame, entry: Entry, forecast: Probabilities, constant: P
     side = np.sign(forecast[:, 2] - forecast[:, 0])
     line: dict[str, Any] = {"entry": entry, "rows": test.height, "log_loss": log_loss(forecast, label)}
     line |= {"constant": log_loss(constant, label), "direction_gain": direction_gain(forecast, label)}
-    line["direction_error"] = _error(test, *_direction(forecast, label))
+    line["direction_error"] = weekly_error(test, *_direction(forecast, label))
     at_close, at_open = (side * test[f"log_return_{each}"].to_numpy() / _BASIS_POINT for each in ENTRIES)
     for name, profit in (("close", at_close), ("next_open", at_open), ("bounce", at_close - at_open)):
-        line |= {name: profit.mean(), f"{name}_error": _error(test, profit, np.ones(test.height))}
+        line |= {name: profit.mean(), f"{name}_error": weekly_error(test, profit)}
     return line
 
 
@@ -102,8 +102,9 @@ def _direction(forecast: Probabilities, label: np.ndarray) -> tuple[Floats, Floa
     return np.where(touched, gain, 0.0), touched.astype(float)
 
 
-def _error(rows: pl.DataFrame, value: Floats, counts: Floats) -> float:
-    """Error of the ratio of two sums, over weeks: all symbols of a week together."""
+def weekly_error(rows: pl.DataFrame, value: Floats, counts: Floats | None = None) -> float:
+    """Error of the ratio of two sums, or of a mean, over weeks: all symbols of a week together."""
+    counts = np.ones(rows.height) if counts is None else counts
     weeks = rows.select(week=pl.col("open_time").dt.truncate("1w"), value=value, counts=counts)
     totals = weeks.group_by("week", maintain_order=True).agg(pl.col("value", "counts").sum())
     sums, parts = totals["value"].to_numpy(), totals["counts"].to_numpy()

@@ -190,6 +190,11 @@ class Experiment(Spec):
                 f"`ensemble.method` is {self.ensemble.method}; forecasts of the next bar come with a confidence, and "
                 "are blended by mean."
             )
+        if self.ensemble.adapt is not None and objective.task != "quantile":
+            raise ConfigError(
+                f"`ensemble.adapt` is {self.ensemble.adapt:g}; only levels of quantiles can follow what came, and the "
+                f"target forecasts {objective.task}: take `target.task: quantile`, or leave it out."
+            )
         for name, choice in self.models.items():
             if choice.retrain is not None and LONGEST[choice.retrain] <= LONGEST[self.retrain]:
                 raise ConfigError(

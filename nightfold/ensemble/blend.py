@@ -37,6 +37,9 @@ class EnsembleSpec(Spec):
     further one costs a fit of each member."""
     oof_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """`expanding` with several blocks: part of the rows' time that all blocks cover together."""
+    adapt: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Quantiles: let calibrated levels follow what came lately, by up to this part of the misses' spread over the
+    length of a label; 0.05 is a start. None: all rows that calibrate count alike."""
 
     @property
     def refits(self) -> bool:

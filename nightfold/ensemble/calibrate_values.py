@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
+from nightfold.ensemble.track import Pace, track
 from nightfold.errors import SchemaError
 from nightfold.models.contract import Prediction
 from nightfold.spec import Spec
@@ -110,6 +111,7 @@ class QuantileCalibrator(Spec):
         *,
         toward: Toward = "zero",
         independent: float | None = None,
+        pace: Pace | None = None,
     ) -> Self:
         """Fit the slope as of `MeanCalibrator`, then take shifts from the misses: conformal quantiles.
 
@@ -125,6 +127,9 @@ class QuantileCalibrator(Spec):
             As of `MeanCalibrator`.
         levels
             Of the columns, ascending.
+        pace
+            How shifts follow what came lately: they are taken from the rows of the earlier half of the moments, and
+            tracked through the later half. None: from all rows alike.
 
         Raises
         ------
@@ -139,7 +144,11 @@ class QuantileCalibrator(Spec):
         center = _center(forecast, levels)
         slope = 1.0 if toward == "constant" else _safe_slope(center, label, share, independent)
         misses = label[:, None] - forecast + (1 - slope) * center[:, None]
-        shifts = np.array([conformal(miss, share, level) for miss, level in zip(misses.T, levels, strict=True)])
+        if pace is None:
+            shifts = _shifts(misses, share, levels)
+        else:
+            start = pace.start if weight is None else pace.start[weight > 0]
+            shifts = _adapted(misses, share, levels, Pace(pace.rate, start), independent)
         if toward == "zero":
             drift = float(_center(shifts[None], levels)[0])
             error = np.sqrt((share * (label - slope * center) ** 2).sum() / (independent or len(label)))
@@ -179,6 +188,21 @@ def conformal(misses: Array, share: Array, level: float) -> float:
     else:
         place = min(int(np.searchsorted(reached, level - 1e-12)), rows - 1)
     return float(misses[order][place])
+
+
+def _shifts(misses: Array, share: Array, levels: list[float]) -> Array:
+    return np.array([conformal(miss, share, level) for miss, level in zip(misses.T, levels, strict=True)])
+
+
+def _adapted(misses: Array, share: Array, levels: list[float], pace: Pace, independent: float | None) -> Array:
+    """Track shifts through the later half of the moments; labels that overlap tell one thing, and move one step."""
+    moments = np.unique(pace.start)
+    is_early = pace.start <= moments[(moments.size - 1) // 2]
+    early, weight = misses[is_early], share[is_early] / share[is_early].sum()
+    spread = np.sqrt(weight @ (early - weight @ early) ** 2)
+    step = pace.rate * spread * min((independent or moments.size) / moments.size, 1.0)
+    begin = _shifts(early, weight, levels)
+    return track(misses[~is_early], share[~is_early], pace.start[~is_early], levels, begin, step)
 
 
 def _safe_slope(forecast: Array, label: Array, share: Array, independent: float | None) -> float:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from nightfold.ensemble.calibrate import DirectionCalibrator, ProbabilityCalibrator
 from nightfold.ensemble.calibrate_values import MeanCalibrator, QuantileCalibrator, Toward
+from nightfold.ensemble.track import Pace
 from nightfold.models.contract import Prediction
 from nightfold.models.objective import Objective
 
@@ -24,6 +25,7 @@ def fit_calibrator(
     *,
     toward: Toward = "zero",
     independent: float | None = None,
+    pace: Pace | None = None,
 ) -> Calibrator:
     """Fit the calibrator of a task on rows that neither training, stopping, tuning nor blending used.
 
@@ -35,6 +37,8 @@ def fit_calibrator(
         How much each row counts; each 1 where it is left out.
     toward, independent
         As of `MeanCalibrator`; classes always fall back to their base rate.
+    pace
+        As of `QuantileCalibrator`; other tasks have no use for it.
 
     Returns
     -------
@@ -53,4 +57,4 @@ def fit_calibrator(
     if objective.task in {"regression", "next_bar"}:
         return MeanCalibrator.fit(prediction, label, weight, toward=toward, independent=independent)
     levels = list(objective.quantiles)
-    return QuantileCalibrator.fit(prediction, label, levels, weight, toward=toward, independent=independent)
+    return QuantileCalibrator.fit(prediction, label, levels, weight, toward=toward, independent=independent, pace=pace)

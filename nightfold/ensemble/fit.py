@@ -13,6 +13,7 @@ from nightfold.ensemble.calibrator import Calibrator, fit_calibrator
 from nightfold.ensemble.rank import RankBlender
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.ensemble.stack import StackBlender
+from nightfold.ensemble.track import Pace
 from nightfold.ensemble.weighted import WeightedBlender
 from nightfold.models.contract import Prediction
 from nightfold.spec import Spec
@@ -80,5 +81,6 @@ def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zer
         calibrating.weight,
         toward=toward,
         independent=calibrating.independent,
+        pace=None if spec.adapt is None else Pace(spec.adapt, calibrating.start),
     )
     return Ensemble(blender=blender, calibrator=calibrator)

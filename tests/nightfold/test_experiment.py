@@ -326,3 +326,22 @@ def test_defaults_that_nobody_wrote_are_in_nobodys_way() -> None:
 def test_weights_of_quantiles_must_have_quantiles_to_weigh(target: dict[str, Any], weights: list[float]) -> None:
     with pytest.raises(ValidationError, match=r"strategy\.quantile_weights"):
         experiment(target=target, strategy={"horizon": 20, "quantile_weights": weights})
+
+
+@pytest.mark.parametrize("target", [{"horizons": [20]}, {"kind": "return", "task": "regression", "horizons": [20]}])
+def test_only_quantiles_can_follow_what_came_lately(target: dict[str, Any]) -> None:
+    with pytest.raises(
+        ValidationError, match=r"`ensemble\.adapt` is 0\.05; .*`target\.task: quantile`, or leave it out"
+    ):
+        experiment(target=target, strategy={"horizon": 20}, ensemble={"adapt": 0.05})
+    experiment(
+        target={"kind": "return", "task": "quantile", "horizons": [20]},
+        strategy={"horizon": 20},
+        ensemble={"adapt": 0.05},
+    )
+
+
+@pytest.mark.parametrize("rate", [0, 1.01])
+def test_levels_follow_by_a_part_of_the_spread(rate: float) -> None:
+    with pytest.raises(ValidationError, match=r"ensemble\.adapt"):
+        experiment(target={"kind": "return", "task": "quantile"}, ensemble={"adapt": rate})
