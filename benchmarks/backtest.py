@@ -53,9 +53,10 @@ def many_policies(market: Market) -> Row:
     forecast = np.random.default_rng(0).normal(size=-(-bars.height // _HELD_BARS))
     side, strength = 0.3 * np.sign(forecast), np.abs(forecast)
 
+    target = np.full(bars.height, np.nan)
+
     def policies() -> Iterator[NDArray[np.float64]]:
         for threshold in np.linspace(0.2, 1.2, _POLICIES):
-            target = np.full(bars.height, np.nan)
             target[::_HELD_BARS] = side * (strength > threshold)
             yield target
 

@@ -119,17 +119,22 @@ class _Pool:
     def work(self) -> None:
         """Take one column after the other, until there are no more."""
         log, start = empty_log(1), empty_state(self._tape, self._costs, self._symbols, self._capital)
-        one, days = np.empty(1), len(self._days)
+        state, one, days = (
+            start._replace(account=start.account.copy(), book=start.book.copy()),
+            np.empty(1),
+            len(self._days),
+        )
         while True:
             with self._lock:
                 number, target = next(self._targets, (-1, one))
             if number < 0:
                 return
             tape = self._tape._replace(target=self._checked(target, number))
-            state = start._replace(account=start.account.copy(), book=start.book.copy())
+            state.account[:], state.book[:] = start.account, start.book
             marks = Marks(False, one, one, one, one, np.empty(days), np.empty(days, dtype=np.int64))
             run(tape, self._rules, state, log, marks)
-            self._found[number] = state.account[0], self._every_day(marks, int(state.account[0].score_days))
+            done = state.account[0].copy()
+            self._found[number] = done, self._every_day(marks, int(done["score_days"]))
 
     def result(self) -> Batch:
         """Everything that was found, in the order of the targets."""
