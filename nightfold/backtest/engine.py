@@ -27,6 +27,7 @@ from nightfold.backtest.result import (
 )
 from nightfold.backtest.tape import aligned_targets, build_tape, checked_bars, interval_of
 from nightfold.errors import ConfigError
+from nightfold.memory import keep_freed_memory
 from nightfold.schema import KEY
 
 PLACES = 3
@@ -103,6 +104,7 @@ def prepare(
     rates = None if is_spot else funding_by_bar(bars, interval, costs, funding)
     wanted = bars.select(*KEY, target=pl.lit(math.nan)) if targets is None else targets
     tape = build_tape(bars, aligned_targets(bars, wanted), interval, rates)
+    keep_freed_memory()
     return tape, Rows(bars["symbol"].gather(tape.first[:-1]).to_list(), tape.first, tape.time, interval)
 
 

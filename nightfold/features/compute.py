@@ -17,12 +17,11 @@ from nightfold.features.feature import Feature
 from nightfold.features.market import MARKET, market_columns
 from nightfold.features.segment import Array, Segment
 from nightfold.interval import Interval
+from nightfold.memory import keep_freed_memory
 from nightfold.schema import KEY, TIME
 
 PIECE = 65_536
 """Rows computed at a time, about."""
-_KEPT = 31 * 2**20
-"""Bytes whose release raises the bound over which glibc hands memory back, just under the most that it heeds."""
 
 
 @overload
@@ -152,7 +151,7 @@ def _compute(
     columns = np.empty((len(features), bars.height), dtype=np.float32)  # one block, since large pages are quick to get
     reach = max((feature.lookback for feature in features), default=0)
     doubtful: list[tuple[int, int, int]] = []  # feature and rows, first to before last, among which are NaN
-    np.empty(_KEPT, dtype=np.uint8)  # freed at once, from when on malloc keeps twice as much for the next piece
+    keep_freed_memory()
 
     def fill(piece: _Piece) -> None:
         seen = slice(max(piece.begin, piece.start - reach), piece.stop)
