@@ -81,7 +81,7 @@ def test_the_code_version_of_a_search_follows_all_code_that_it_runs_through(ours
     (bars,) = (ours.lake / "bars").glob("symbol=AAAUSDT/2024-01*")
     run = subprocess.run([sys.executable, "-c", SEARCHING, bars], capture_output=True, text=True, check=True)
     used = {name for name in run.stdout.split() if not name.startswith("features")}
-    assert used - {"errors", "interval", "schema", "spec", "labels"} <= set(SEARCH_CODE.split())
+    assert used - {"errors", "interval", "memory", "schema", "spec", "labels"} <= set(SEARCH_CODE.split())
 
 
 @pytest.mark.parametrize("symbol", ["AAAUSDT", "BBBUSDT"])
