@@ -100,7 +100,7 @@ def _with_constants(
 def _levels(rows: pl.DataFrame, quantiles: NDArray[np.float64], levels: Sequence[float]) -> Iterator[dict[str, Any]]:
     label = rows["label"].to_numpy()
     begins, ends, _ = spans(rows["open_time"], rows["label_end"])
-    longest, independent = int(span_lengths(begins, ends).max()), independent_rows(begins, ends)
+    longest, independent = int(span_lengths(begins, ends).max()), independent_rows(rows["open_time"], rows["label_end"])
     losses, under = pinball_losses(quantiles, label, levels), label[:, None] <= quantiles
     thin = thin_levels(levels, independent)
     each: list[tuple[float | None, float, NDArray[np.bool_], NDArray[np.float64], bool]]

@@ -231,14 +231,14 @@ def sample(
         accounts=account(rows, _with_split_losses(lost, place, parts, parts.validation[later.purged])),
         places={name: place[part].astype(np.int64) for name, part in chosen.items()},
         rows=features,
-        effective_rows=_effective(keys["train"], spec, as_of),
+        effective_rows=_effective(keys["train"], spec, as_of, interval),
         window=window,
     )
 
 
-def _effective(train: pl.DataFrame, spec: SplitSpec, as_of: datetime) -> float:
+def _effective(train: pl.DataFrame, spec: SplitSpec, as_of: datetime, interval: str) -> float:
     """Independent rows, fewer where old ones hardly count."""
-    worth = independent_rows(train["open_time"], train["label_end"])
+    worth = independent_rows(train["open_time"], train["label_end"], milliseconds(interval))
     return worth * even_share(decay(train["open_time"], as_of, spec.half_life_days))
 
 

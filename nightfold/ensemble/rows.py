@@ -15,7 +15,7 @@ from nightfold.models.objective import Objective
 from nightfold.models.score import row_losses
 from nightfold.splits.as_of import EPOCH, MILLISECOND
 from nightfold.splits.overlap import independent_rows, span_lengths
-from nightfold.splits.purge import NEVER, NOT_KNOWN, Rows, cut, spans
+from nightfold.splits.purge import NEVER, NOT_KNOWN, Rows, bar_length, cut, spans
 
 Array = NDArray[np.float64]
 Moment = ArrayLike | pl.Series | datetime
@@ -36,6 +36,8 @@ class OutOfSample:
         share their start.
     untouched_from
         First start of rows that neither stopped fits nor chose settings, as a number; none: all of them are such.
+    bar
+        Length of one, in the unit of the spans.
     """
 
     objective: Objective
@@ -45,6 +47,7 @@ class OutOfSample:
     end: Rows
     weight: Array
     untouched_from: int | None = None
+    bar: int = 1
 
     @classmethod
     def of(
@@ -101,7 +104,8 @@ class OutOfSample:
             raise SchemaError(f"Rows to fit an ensemble on have {'; '.join(faults)}.")
         gathered(objective, members, len(labels))
         untouched = None if untouched_from is None else int(_read(untouched_from, 1, are_times)[0])
-        return cls(objective, dict(members), labels, begins, ends, shares, untouched)
+        bar = bar_length(np.unique(begins), None) if are_times else 1
+        return cls(objective, dict(members), labels, begins, ends, shares, untouched, bar)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -135,7 +139,7 @@ class OutOfSample:
     @property
     def independent(self) -> float:
         """How many rows without overlap these are worth, as of `nightfold.splits.overlap`."""
-        return independent_rows(self.start, self.end)
+        return independent_rows(self.start, self.end, self.bar)
 
     def take(self, rows: NDArray[Any]) -> "OutOfSample":
         """Return some of the rows, by number or mask."""

@@ -94,9 +94,9 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says_and_widens_with_
 
 def test_a_level_with_too_few_independent_rows_beyond_it_is_flagged() -> None:
     short, long = (
-        score_levels(experiment(), rows(np.random.default_rng(1).normal(size=count)), CONSTANTS) for count in (300, 900)
+        score_levels(experiment(), rows(np.random.default_rng(1).normal(size=count)), CONSTANTS) for count in (240, 720)
     )
-    assert found(short, "ensemble", 0.1)["independent"] == pytest.approx(300 / 5, rel=0.02)
+    assert found(short, "ensemble", 0.1)["independent"] == pytest.approx(240 / 4, rel=0.02)
     assert short["is_thin"].all()  # six beyond
     assert found(long, "ensemble", 0.1)["independent"] == pytest.approx(180, rel=0.02)
     assert not long["is_thin"].any()

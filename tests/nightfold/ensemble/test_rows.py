@@ -106,8 +106,8 @@ def test_rows_too_few_for_two_halves_are_an_error() -> None:
 def test_overlapping_labels_and_symbols_of_one_moment_count_once() -> None:
     start = np.repeat(np.arange(3000), 2)
     assert rows(start.tolist(), start.tolist()).independent == 3000
-    assert rows(start.tolist(), (start + 9).tolist()).independent == pytest.approx(300, rel=0.01)
-    uneven = rows([0, 1, 2, 3, 4, 5], [0, 1, 5, 5, 5, 5])  # lengths 1, 1, 4, 3, 2, 1: two a moment on average
+    assert rows(start.tolist(), (start + 10).tolist()).independent == pytest.approx(300, rel=0.01)
+    uneven = rows([0, 1, 2, 3, 4, 5], [1, 2, 6, 6, 6, 6])  # lengths 1, 1, 4, 3, 2, 1: two a moment on average
     assert uneven.independent == pytest.approx(3)
     with_hole = rows([0, 1, 10, 11], [1, 11, 11, 11])
     assert with_hole.span_lengths.tolist() == [2, 3, 2, 1]

@@ -19,14 +19,15 @@ HOUR = timedelta(hours=1)
 
 
 def counted(starts: list[int], ends: list[int]) -> float:
-    """The rule, as a loop over rows and moments."""
+    """The rule, as a loop over rows and moments; each moment stands for the return that begins there."""
     moments = set(starts)
-    covered = [sum(start <= moment <= end for moment in moments) for start, end in zip(starts, ends, strict=True)]
+    spans = list(zip(starts, ends, strict=True))
+    covered = [max(sum(start <= moment < end for moment in moments), 1) for start, end in spans]
     return len(moments) / (sum(covered) / len(covered))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_is_the_number_of_moments_over_the_moments_a_label_covers(seed: int) -> None:
+def test_it_is_the_number_of_moments_over_those_that_fit_into_a_label(seed: int) -> None:
     random = np.random.default_rng(seed)
     starts = random.choice(80, 60)
     ends = starts + random.integers(0, 12, 60)
@@ -35,9 +36,24 @@ def test_it_is_the_number_of_moments_over_the_moments_a_label_covers(seed: int) 
 
 def test_more_symbols_at_the_same_moments_are_worth_nothing_more() -> None:
     starts = np.arange(500)
-    one = independent_rows(starts, starts + 4)
+    one = independent_rows(starts, starts + 5)
     assert one == pytest.approx(500 / 5, rel=0.01)
-    assert independent_rows(np.tile(starts, 3), np.tile(starts + 4, 3)) == pytest.approx(one)
+    assert independent_rows(np.tile(starts, 3), np.tile(starts + 5, 3)) == pytest.approx(one)
+
+
+def test_it_is_the_sum_of_uniqueness_in_the_worked_example() -> None:
+    """Rows 0, 1 and 3 with return spans [1, 2], [2, 2] and [4, 4] are unique to .75, .5 and 1 (a row at 2 has none)."""
+    assert independent_rows([0, 1, 3], [2, 2, 4]) == pytest.approx(0.75 + 0.5 + 1)
+
+
+@pytest.mark.parametrize(
+    ("bars", "stride", "worth"), [(1, 1, 1.0), (5, 1, 1 / 5), (5, 5, 1.0), (5, 7, 1.0), (6, 3, 0.5)]
+)
+def test_labels_that_only_touch_share_nothing(bars: int, stride: int, worth: float) -> None:
+    """Times as in the lake: a label of some bars ends a millisecond before the bar after its last one opens."""
+    times = pl.Series([START + n * HOUR for n in range(0, 700 * stride, stride)], dtype=TIME)
+    ends = times + (bars + 1) * HOUR - timedelta(milliseconds=1)
+    assert independent_rows(times, ends, HOUR // timedelta(milliseconds=1)) == pytest.approx(700 * worth, rel=0.01)
 
 
 def test_a_row_without_a_known_end_does_not_count_and_no_row_is_worth_nothing() -> None:
@@ -48,7 +64,7 @@ def test_a_row_without_a_known_end_does_not_count_and_no_row_is_worth_nothing() 
 
 
 def test_a_sample_of_three_symbols_is_worth_as_much_as_an_ensemble_counts_on_the_same_rows() -> None:
-    """Labels of two bars cover three moments, the one they are made at among them."""
+    """Labels of two bars: every other row is worth something."""
     times = pl.Series([START + n * HOUR for n in range(600)], dtype=TIME)
     columns = {"open_time": times, "volatility": 0.01, "a": pl.Series(np.arange(600), dtype=pl.Float32)}
     columns |= {"forward_log_return_2": np.arange(600.0), "forward_end_2": times + 3 * HOUR - timedelta(milliseconds=1)}
@@ -56,7 +72,7 @@ def test_a_sample_of_three_symbols_is_worth_as_much_as_an_ensemble_counts_on_the
     target, split = Target(kind="return", horizons=[2]), SplitSpec(train_days=25, purge=2, embargo=3)
     made = sample(rows, ["a"], target, 2, START + 600 * HOUR, split, "1h", 0)
     keys = made.keys["train"]
-    assert made.effective_rows == pytest.approx(keys["open_time"].n_unique() / 3, rel=0.01)
+    assert made.effective_rows == pytest.approx(keys["open_time"].n_unique() / 2, rel=0.01)
     told = {"m": np.zeros((keys.height, 1))}
     spans = (keys["open_time"], keys["label_end"])
     judged = OutOfSample.of(Objective(task="regression"), told, keys["label"].to_numpy(), *spans, learnt_until=None)
