@@ -29,7 +29,10 @@ from nightfold.window import midnight, parse_moment
 from resources.lake import Lake
 from resources.progress import report
 
-_CODE = "backtest policy timeout alone decision robustness evaluation coverage tearsheet.summary tearsheet.measures"
+_CODE = (
+    "backtest policy timeout alone decision robustness overfitting evaluation coverage tearsheet.summary "
+    "tearsheet.measures"
+)
 
 
 class BacktestConfig(BacktestRange, dg.Config):

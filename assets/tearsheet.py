@@ -21,6 +21,7 @@ from nightfold.errors import LakeError
 from nightfold.evaluation import BacktestRange, Evaluation
 from nightfold.leaderboard import RunCard, looks, seen, variant_of
 from nightfold.likeness import likeness
+from nightfold.overfitting import judge_choice
 from nightfold.report import tearsheet_input
 from nightfold.source import market_note
 from nightfold.tearsheet.content import TearsheetInput
@@ -34,7 +35,7 @@ from resources.lake import Lake
 from resources.progress import report
 from resources.reports import write_report
 
-_CODE = "tearsheet report policy.log labels.account"
+_CODE = "tearsheet report overfitting policy.log labels.account"
 
 
 class TearsheetConfig(BacktestRange, dg.Config):
@@ -104,6 +105,7 @@ def _content(plan: Plan, lake: Lake, result: Evaluation, variant: str, provenanc
         provenance=provenance,
         looks=looks(runs, variant, result.daily),
         likeness=likeness(runs, variant, result.daily),
+        choice=judge_choice(result.grid, runs, variant, result.daily),
         record=stored_record(plan, lake, days[0], days[-1]),
     )
 

@@ -20,9 +20,10 @@ from nightfold.forecast import forecast_columns
 from nightfold.interval import INTERVALS, duration
 from nightfold.labels.table import LabelSet
 from nightfold.models.score import score
+from nightfold.overfitting import grid_returns
 from nightfold.policy.reading import Forecasts
 from nightfold.policy.record import POLICIES
-from nightfold.robustness import Account, baselines, luck, overfitting, scale_costs, sensitivity, shocks
+from nightfold.robustness import Account, baselines, luck, scale_costs, sensitivity, shocks
 from nightfold.spec import Spec
 from nightfold.target import Target
 from nightfold.tearsheet.regime import count_crashes, crashes, regime_returns, regimes
@@ -77,6 +78,8 @@ class Evaluation:
         ``day``, ``daily_return`` of the strategy; and by ``name`` of what anyone could have traded.
     regimes, sensitivity, shocks
         As from `nightfold.tearsheet.regime.regime_returns` and `nightfold.robustness`.
+    grid
+        As from `nightfold.overfitting.grid_returns`.
     policies, passing
         Policies in force by ``as_of``, and how many forecasts passed them by ``symbol``; empty without a policy.
     scores
@@ -99,6 +102,7 @@ class Evaluation:
     regimes: pl.DataFrame
     sensitivity: pl.DataFrame
     shocks: pl.DataFrame
+    grid: pl.DataFrame
     policies: pl.DataFrame
     passing: pl.DataFrame
     scores: pl.DataFrame
@@ -167,7 +171,6 @@ def evaluate(
         "trades": asdict(measure_trades(run.trades)),
         "cost_totals": asdict(sum_costs(run.fills, run.trades)),
         "luck": luck(account, run),
-        "overfitting": overfitting(account, variants(forecasts, costs), daily.height),
         "crashes": count_crashes(crashes(traded, interval)),
         "costs": costs.model_dump(),
         "choices": choices.model_dump(),
@@ -189,6 +192,7 @@ def evaluate(
         regimes=regime_returns(daily, regimes(traded if history is None else history, interval)),
         sensitivity=sensitivity(account),
         shocks=shocks(account, run),
+        grid=grid_returns(account, variants(forecasts, costs), daily),
         policies=_in_force_within(policies, begins, run.equity["close_time"][-1]),
         passing=passed(forecasts, costs, policies),
         scores=score_forecasts(experiment, scored, constants),

@@ -8,6 +8,7 @@ from nightfold.evaluation import Evaluation
 from nightfold.experiment import Experiment, ModelChoice
 from nightfold.leaderboard import ALONE, Looks
 from nightfold.models.pretrained.knowledge import possibly_seen
+from nightfold.overfitting import NOTHING, Choice
 from nightfold.tearsheet.content import Record, TearsheetInput
 from nightfold.tearsheet.gates import ModelRecord, evaluate_gates
 from nightfold.tearsheet.regime import regimes_lived
@@ -29,9 +30,13 @@ def tearsheet_input(
     provenance: Mapping[str, str],
     looks: Looks = ALONE,
     likeness: float | None = None,
+    choice: Choice = NOTHING,
     record: Record | None = None,
 ) -> TearsheetInput:
-    """Gather everything a tearsheet shows, gates judged: by all ``looks``, however alike they are (``likeness``)."""
+    """Gather everything a tearsheet shows, gates judged: by all ``looks``, however alike they are (``likeness``).
+
+    What choosing among them is worth (``choice``) is told, too.
+    """
     folds = fold_returns(result.daily, result.scores["as_of"].unique().to_list())
     macro_f1, chance = _traded_f1(result.scores, "ensemble", experiment.strategy.horizon)
     closed = result.trades.filter(~pl.col("is_open"))
@@ -44,7 +49,7 @@ def tearsheet_input(
         chance_f1=chance,
         n_trials=looks.n_trials,
         trial_variance=looks.variance,
-        overfitting=result.summary["overfitting"],
+        overfitting=choice.probability,
         regimes=regimes_lived(result.regimes),
         crashes=result.summary["crashes"],
         models=_records(result, experiment.strategy.horizon),
@@ -90,7 +95,8 @@ def tearsheet_input(
         passing=result.passing,
         levels=result.levels,
         luck=result.summary["luck"],
-        overfitting=result.summary["overfitting"],
+        overfitting=choice.probability,
+        n_compared=choice.variants,
         crashes=result.summary["crashes"],
         alone=result.summary["alone"],
         record=record or Record(),

@@ -1,11 +1,10 @@
 """How far to trust a result: beside what anyone could have done, under other costs, and under shocks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.baseline import buy_and_hold, moving_average_cross, rsi_reversal
@@ -15,7 +14,6 @@ from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.result import Backtest, daily_returns
 from nightfold.schema import KEY, PRICES
 from nightfold.tearsheet import measures
-from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS, FEWEST_VARIANTS, probability_of_overfitting
 from nightfold.tearsheet.summary import measure_exposure
 
 COST_SCALES = (0.0, 0.5, 1.0, 2.0)
@@ -31,7 +29,6 @@ _SHARED, _SLIGHT, _ASKED = ("max_gross", "max_net", "correlated_exposure"), 0.01
 """Rejections by limits on all symbols together, the part of what was wanted up to which they change little, and the
 random traders who are asked how much that is."""
 _DOWN, _UP, _WIDER, _OUTAGE = 0.8, 1.2, 10, timedelta(hours=2)
-_NEARLY_ALL = -0.9999
 
 Wanted = Callable[[float], pl.DataFrame]
 """Targets that a strategy decides on where it asks for so many times its least edge."""
@@ -150,24 +147,6 @@ def sensitivity(account: Account) -> pl.DataFrame:
     names = ("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown")
     kinds = (pl.Float64, pl.Float64, pl.Int64, pl.Int64, *[pl.Float64] * 3)
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
-
-
-def overfitting(account: Account, variants: Iterable[pl.DataFrame], days: int) -> float | None:
-    """Probability that choosing the best of the variants on one half of the days does not help on the other.
-
-    Variants that did the same count once. None under 160 days, when none is traded, or under ten variants.
-    """
-    if days < FEWEST_DAYS:
-        return None
-    returns = np.array([_padded(account.trade(targets), days) for targets in variants])
-    distinct = np.unique(returns, axis=0) if len(returns) else returns
-    return probability_of_overfitting(distinct.T) if len(distinct) >= FEWEST_VARIANTS else None
-
-
-def _padded(run: Backtest, days: int) -> npt.NDArray[np.float64]:
-    """Daily returns over all days: an account that was lost stands still, and has lost nearly all on its last."""
-    returns = daily_returns(run)["daily_return"].to_numpy()
-    return np.pad(np.maximum(returns, _NEARLY_ALL), (0, days - len(returns)))
 
 
 def shocks(account: Account, run: Backtest) -> pl.DataFrame:

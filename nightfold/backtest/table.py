@@ -113,6 +113,7 @@ _TABLES = {
         "moment": Column(TIME, "When; null: throughout.", nullable=True),
         **_OUTCOME,
     },
+    "grid": {"variant": Column(pl.Int64, "The same account under other settings, held constant.", minimum=0), **_DAILY},
     "policies": {
         "symbol": _SYMBOL,
         "as_of": Column(TIME, "From when on it was in force."),

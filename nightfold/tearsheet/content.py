@@ -138,6 +138,8 @@ class TearsheetInput:
         As from `nightfold.robustness.luck`.
     overfitting
         Probability of backtest overfitting; None where it cannot be known.
+    n_compared
+        Variants it was found among: the policy held constant, and what was looked at on these days.
     crashes
         Crashes of the market in the range.
     alone
@@ -185,6 +187,7 @@ class TearsheetInput:
     levels: pl.DataFrame | None = None
     luck: Mapping[str, float | None] | None = None
     overfitting: float | None = None
+    n_compared: int = 0
     crashes: int | None = None
     alone: Mapping[str, Mapping[str, Any]] | None = None
     record: Record = field(default_factory=Record)

@@ -11,7 +11,7 @@ from nightfold.tearsheet import number
 from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.gates import Gate
 from nightfold.tearsheet.measures import deflated_sharpe_ratio, is_ruined
-from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS
+from nightfold.tearsheet.measures.overfitting import FEWEST_DAYS, FEWEST_VARIANTS
 from nightfold.tearsheet.summary import by_model, measure_returns, sum_costs
 
 Outcome = Literal["failed", "unknown", "passed"]
@@ -83,7 +83,7 @@ def verdict_of(report: TearsheetInput) -> Verdict:
         deflated_sharpe=deflated_sharpe(report),
         models=by_model(report.model_metrics),
         chances=[
-            overfitting_words(report.overfitting, report.daily.height),
+            overfitting_words(report.overfitting, report.n_compared, report.daily.height),
             luck_words(report.luck, traded=not report.trades.is_empty()),
             *flat_words(report.record.policies),
         ],
@@ -112,11 +112,16 @@ def flat_words(policies: pl.DataFrame | None) -> list[str]:
     )
 
 
-def overfitting_words(probability: float | None, days: int) -> str:
+def overfitting_words(probability: float | None, variants: int, days: int) -> str:
     """Say how likely the best variant of one half of the days is to fail in the other, or why that is unknown."""
     if probability is not None:
-        return f"Probability that choosing the best variant is overfitting: {number.chance(probability)}."
-    why = f"{number.days(days)} are fewer than {FEWEST_DAYS}" if days < FEWEST_DAYS else "too few variants stood"
+        said = number.chance(probability)
+        return f"Probability that choosing the best of {variants} variants is overfitting: {said}."
+    why = f"its {variants} variants share fewer than {FEWEST_DAYS} days"
+    if days < FEWEST_DAYS:
+        why = f"{number.days(days)} are fewer than {FEWEST_DAYS}"
+    elif variants < FEWEST_VARIANTS:
+        why = f"{variants} variants are fewer than {FEWEST_VARIANTS}"
     return f"The probability of overfitting is unknown: {why}."
 
 

@@ -117,6 +117,7 @@ def test_variants_of_a_lake_are_shown_with_how_alike_they_are(finished: Any, tmp
     alike, tried = luck["trial_correlation"], luck["n_trials"]
     assert tried >= 3
     assert 0 < alike <= 1 + 1e-12
+    assert 3 <= luck["n_compared"] <= tried
     assert luck["effective_trials"] == figures["effective_trials"] == pytest.approx(alike + (1 - alike) * tried)
 
 

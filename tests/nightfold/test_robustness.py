@@ -14,7 +14,6 @@ from nightfold.robustness import (
     Account,
     baselines,
     luck,
-    overfitting,
     scale_costs,
     sensitivity,
     shocks,
@@ -276,19 +275,3 @@ def test_nothing_fills_while_the_exchange_is_down(leaves, sold, sold_late) -> No
     assert struck["trades"] == 1
     assert found["none"]["total_return"] == pytest.approx(50 * (sold - 100) / 10_000)
     assert struck["total_return"] == pytest.approx(50 * (sold_late - 100) / 10_000)
-
-
-def test_overfitting_needs_days_and_variants() -> None:
-    bars = market(days=170)
-    ours = flat(bars)
-    random = np.random.default_rng(1)
-    noise = [
-        bars.select("symbol", "open_time", target=pl.Series(random.random(len(bars)) < 0.1) * 0.5) for _ in range(10)
-    ]
-    assert overfitting(ours, noise, days=159) is None
-    assert overfitting(ours, noise[:9], days=170) is None
-    found = overfitting(ours, noise, days=170)
-    assert found is not None
-    assert 0 < found < 1
-    better = [*noise, knowing(bars)]
-    assert overfitting(ours, better, days=170) == 0

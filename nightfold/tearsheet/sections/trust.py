@@ -44,12 +44,13 @@ def trust(report: TearsheetInput) -> Section:
 def _luck(report: TearsheetInput) -> Table:
     luck = report.luck or dict.fromkeys(("percentile", "median", "best"))
     deflated, needed = deflated_sharpe(report), length_needed(report.daily, report.n_trials)
+    compared = f"that the best of {number.count(report.n_compared)} variants fails later"
     rows = [
         ("Trials", "variants looked at on these days", number.count(report.n_trials)),
         ("Effective trials", _alike(report.trial_correlation), number.ratio(report.effective_trials, 1)),
         ("Deflated Sharpe ratio", _deflated_by(report), number.ratio(deflated, 3)),
         *length_rows(needed, report.daily.height, report.n_trials),
-        ("Probability of overfitting", "that the best variant fails later", number.percent(report.overfitting)),
+        ("Probability of overfitting", compared, number.percent(report.overfitting)),
         ("Place among random traders", f"share of {TRADERS} that did worse", number.percent(luck["percentile"])),
         ("Median of theirs", "total return", _SIGNED(luck["median"])),
         ("Best of theirs", "total return", _SIGNED(luck["best"])),
@@ -62,6 +63,7 @@ def _luck(report: TearsheetInput) -> Table:
         "deflated_sharpe_ratio": deflated,
         **needed,
         "overfitting": report.overfitting,
+        "n_compared": report.n_compared,
         "random_traders": dict(luck),
     }
     cells = [[Cell(name, meaning), Cell(text)] for name, meaning, text in rows]

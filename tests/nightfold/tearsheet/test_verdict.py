@@ -114,15 +114,18 @@ def test_values_are_written_in_the_unit_of_their_gate(unit: Any, value: float | 
 
 
 @pytest.mark.parametrize(
-    ("probability", "days", "said"),
+    ("probability", "variants", "days", "said"),
     [
-        (0.62, 400, "Probability that choosing the best variant is overfitting: 62 %."),
-        (None, 159, "The probability of overfitting is unknown: 159 days are fewer than 160."),
-        (None, 160, "The probability of overfitting is unknown: too few variants stood."),
+        (0.62, 33, 400, "Probability that choosing the best of 33 variants is overfitting: 62 %."),
+        (None, 33, 159, "The probability of overfitting is unknown: 159 days are fewer than 160."),
+        (None, 9, 160, "The probability of overfitting is unknown: 9 variants are fewer than 10."),
+        (None, 33, 170, "The probability of overfitting is unknown: its 33 variants share fewer than 160 days."),
     ],
 )
-def test_overfitting_is_a_number_or_unknown_for_a_reason(probability: float | None, days: int, said: str) -> None:
-    assert plain(overfitting_words(probability, days)) == said
+def test_overfitting_is_a_number_or_unknown_for_a_reason(
+    probability: float | None, variants: int, days: int, said: str
+) -> None:
+    assert plain(overfitting_words(probability, variants, days)) == said
 
 
 def test_the_place_among_random_traders_is_said_in_words() -> None:

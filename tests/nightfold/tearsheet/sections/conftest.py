@@ -31,6 +31,7 @@ def everything() -> dict[str, Any]:
         ),
         "luck": {"percentile": 0.37, "median": -0.02, "best": 0.11},
         "overfitting": 0.62,
+        "n_compared": 33,
         "crashes": 1,
         "open_orders": pl.DataFrame({"symbol": ["ETHUSDT"], "open_time": [moment(28, 23)], "wanted": [-1.5]}),
         "funding": funding_frame(),

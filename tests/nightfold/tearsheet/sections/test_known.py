@@ -44,10 +44,12 @@ def cells(found: Table) -> list[list[str]]:
 
 
 def test_luck_is_shown_with_trials_and_the_chance_of_overfitting(sections: dict[str, Section]) -> None:
-    found = dict(cells(table(sections["trust"], "luck")))
+    shown = table(sections["trust"], "luck")
+    found = dict(cells(shown))
     assert found["Trials"] == "4"
     assert found["Effective trials"] == "\N{EN DASH}"
     assert found["Probability of overfitting"] == "62.0 %"
+    assert shown.values["n_compared"] == 33
     assert found["Place among random traders"] == "37.0 %"
     assert found["Best of theirs"] == "+11.0 %"
 
