@@ -18,8 +18,8 @@ def scaled_parts(sample: Sample) -> Iterator[tuple[str, pl.DataFrame]]:
     -------
     Iterator
         ``train``, ``stopping``, ``validation``, each with ``symbol``, ``open_time``, ``label_end``, ``label``,
-        ``weight`` and the features, as Float32: mean 0 and deviation 1 over the training rows. A feature that never
-        moves there is 0.
+        ``weight`` (classes not yet balanced) and the features, as Float32: mean 0 and deviation 1 over the training
+        rows. A feature that never moves there is 0.
     """
     for name, part in sample.parts.items():
         yield name, sample.keys[name].with_columns(_scaled(sample, part.table))
@@ -27,6 +27,8 @@ def scaled_parts(sample: Sample) -> Iterator[tuple[str, pl.DataFrame]]:
 
 def scaled_rows(sample: Sample, rows: pl.DataFrame, target: Target, horizon: int) -> pl.DataFrame:
     """Lay later rows out like the parts, such as those of the period that the models are in force: the test rows.
+
+    Their weights are those of the labels alone: none of them is older than the as-of.
 
     Parameters
     ----------

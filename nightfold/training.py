@@ -13,10 +13,9 @@ from nightfold.errors import ConfigError, LakeError
 from nightfold.interval import milliseconds
 from nightfold.labels.account import account, data_losses
 from nightfold.models.dataset import Dataset
-from nightfold.models.objective import Objective
 from nightfold.models.rows import FeatureRows
 from nightfold.models.score import constant_forecast
-from nightfold.row_weight import decay, even_share, row_weights
+from nightfold.row_weight import decay, even_share
 from nightfold.schema import KEY
 from nightfold.spec import fingerprint
 from nightfold.splits.as_of import SplitSpec, as_of_parts, known_before
@@ -34,9 +33,10 @@ class Sample:
     Parameters
     ----------
     train, stopping, validation
-        Rows in time order, symbols of one moment together; weights, as of `nightfold.row_weight`, are scaled alike, so
-        that those of the training rows have mean 1. `stopping` is the earlier half of the split's validation part and
-        ends fits early, `validation` the later half and scores and calibrates, with the purge between them.
+        Rows in time order, symbols of one moment together; weights, of labels and by age, are scaled alike, so that
+        those of the training rows have mean 1; classes are balanced by each fit, among its own rows. `stopping` is the
+        earlier half of the split's validation part and ends fits early, `validation` the later half and scores and
+        calibrates, with the purge between them.
     places
         By part, the position of each of its rows among those of `rows`.
     rows
@@ -219,9 +219,9 @@ def sample(
         "stopping": parts.validation[later.train],
         "validation": parts.validation[later.validation],
     }
-    table = table.with_columns(weight=row_weights(table, parts.train, target, spec, as_of))
+    table = table.with_columns(weight=pl.col("weight") * decay(table["open_time"], as_of, spec.half_life_days))
     place = table["row"].to_numpy()
-    made = {name: _dataset(table[part], names, target.objective) for name, part in chosen.items()}
+    made = {name: _dataset(table[part], names, target) for name, part in chosen.items()}
     keys = {name: table[part].select(_CONTEXT) for name, part in chosen.items()}
     train = made["train"]
     return Sample(
@@ -242,8 +242,9 @@ def _effective(train: pl.DataFrame, spec: SplitSpec, as_of: datetime, interval: 
     return worth * even_share(decay(train["open_time"], as_of, spec.half_life_days))
 
 
-def _dataset(table: pl.DataFrame, names: Sequence[str], objective: Objective) -> Dataset:
-    return Dataset.from_frame(table, names, "label", "weight", objective)
+def _dataset(table: pl.DataFrame, names: Sequence[str], target: Target) -> Dataset:
+    made = Dataset.from_frame(table, names, "label", "weight", target.objective)
+    return replace(made, balanced=target.class_weight == "balanced")
 
 
 def _halve(table: pl.DataFrame, parts: Parts, spec: SplitSpec, interval: str) -> Parts:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightfold.errors import ConfigError, NightfoldError, SchemaError
+from nightfold.models.class_weight import weighed
 from nightfold.models.dataset import Dataset, Features
 from nightfold.models.objective import Objective, Task
 from nightfold.models.shared import Shared
@@ -147,7 +148,8 @@ class Model(ABC, Generic[S]):
         Parameters
         ----------
         train
-            Rows to learn from, and the objective; rows of weight 0 are left out.
+            Rows to learn from, and the objective; rows of weight 0 are left out, classes weighed alike where the rows
+            are ``balanced``.
         validation
             Later rows with the same features, for early stopping where the family has it; never learnt from.
 
@@ -161,8 +163,8 @@ class Model(ABC, Generic[S]):
         SchemaError
             If no row has weight, or the two parts differ in their features.
         """
-        rows = _weighted(train, "train")
-        checks = None if validation is None else _weighted(validation, "validation")
+        rows = _weighted(weighed(train, train), "train")
+        checks = None if validation is None else _weighted(weighed(validation, train), "validation")
         if checks is not None and (checks.names, checks.objective) != (rows.names, rows.objective):
             raise SchemaError("`validation` has other features than `train`, in another order, or another objective.")
         self._check_window(rows.features)
@@ -279,6 +281,13 @@ def class_shares(rows: Dataset) -> NDArray[np.float64]:
     return class_prior(replace(rows, weight=(rows.weight > 0).astype(np.float64)))
 
 
+def correction(train: Dataset) -> tuple[float, ...]:
+    """Tell what undoes the weights of a fit's rows: `class_shares` over `class_prior` by class; nothing for values."""
+    if not train.objective.classes:
+        return ()
+    return tuple((class_shares(train) / class_prior(weighed(train, train))).tolist())
+
+
 def corrected(probabilities: Probabilities, correction: Sequence[float]) -> Probabilities:
     """Undo what weights did to the frequency of classes: scale each class, then let rows sum to 1 again.
 
@@ -287,7 +296,7 @@ def corrected(probabilities: Probabilities, correction: Sequence[float]) -> Prob
     probabilities
         Of a model that was fitted on weighted rows.
     correction
-        Per class, `class_shares` over `class_prior` of those rows; without any, forecasts stay as they are.
+        As of `correction`, of those rows; without any, forecasts stay as they are.
 
     References
     ----------

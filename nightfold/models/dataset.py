@@ -35,6 +35,8 @@ class Dataset:
         scale is free; a split hands them out with mean 1.
     objective
         What is to be forecast.
+    balanced
+        Whether a fit on these rows weighs all classes alike, by the weights they have among its own rows.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Dataset:
     label: NDArray[Any]
     weight: NDArray[np.float64]
     objective: Objective = THREE_CLASSES
+    balanced: bool = False
 
     def __post_init__(self) -> None:
         features = self.features if isinstance(self.features, Windows) else _as_float32(self.features)
@@ -124,7 +127,8 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits of names and all values; equal rows in equal order give equal digits."""
-        digest = hashlib.sha256("\n".join((str(len(self)), *self.names)).encode())
+        told = (str(len(self)), *self.names, *(["balanced"] if self.balanced else []))
+        digest = hashlib.sha256("\n".join(told).encode())
         for array in (self.features, self.label, self.weight):
             digest.update(array.fingerprint.encode() if isinstance(array, Windows) else array.data)
         return digest.hexdigest()[:16]

@@ -17,9 +17,8 @@ from nightfold.models.contract import (
     Model,
     ModelSpec,
     Prediction,
-    class_prior,
-    class_shares,
     corrected,
+    correction,
     require_task,
 )
 from nightfold.models.dataset import Dataset
@@ -124,7 +123,7 @@ def train_model(
 
     started = time.thread_time()
     scored = new(spec).fit(train, validation if stopping is None else stopping)
-    prediction = corrected(scored.predict(validation.features), _correction(train))
+    prediction = corrected(scored.predict(validation.features), correction(train))
     parts = [train, validation] if stopping is None else [train, stopping, validation]
     rows = reduce(Dataset.join, parts) if refit else train
     model = new(scored.refit_spec).fit(rows) if refit else scored
@@ -137,7 +136,7 @@ def train_model(
         seconds=seconds,
         metrics=_scores(scored, prediction, train, validation),
         validation_prediction=prediction,
-        correction=_correction(rows),
+        correction=correction(rows),
         dataset=fingerprint([part.fingerprint for part in parts]),
         curves=scored.curves,
         importance=model.importance(_spread(validation, _ROWS_EXPLAINED).features),
@@ -161,19 +160,15 @@ def forecast_blocks(
     for train, predicted in blocks:
         learnt = rows.take(train)
         fitted = entry.model(spec, seed).fit(learnt)
-        yield corrected(fitted.predict(rows.take(predicted).features), _correction(learnt))
+        yield corrected(fitted.predict(rows.take(predicted).features), correction(learnt))
 
 
 def _scores(scored: Model[Any], prediction: Prediction, train: Dataset, validation: Dataset) -> dict[str, float | None]:
     learnt = _spread(train, _TRAIN_ROWS_SCORED)
-    by_heart = corrected(scored.predict(learnt.features), _correction(train))
+    by_heart = corrected(scored.predict(learnt.features), correction(train))
     return with_train_scores(score_beside_constant(prediction, train, validation), by_heart, learnt)
 
 
 def _spread(rows: Dataset, most: int) -> Dataset:
     """Return so many rows at most, evenly spread over all: the same whatever the seed."""
     return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
-
-
-def _correction(rows: Dataset) -> tuple[float, ...]:
-    return tuple((class_shares(rows) / class_prior(rows)).tolist()) if rows.objective.classes else ()

@@ -8,7 +8,7 @@ import numpy as np
 
 from nightfold.errors import ConfigError
 from nightfold.models.catalog import ModelEntry
-from nightfold.models.contract import ModelSpec, class_prior, class_shares, corrected
+from nightfold.models.contract import ModelSpec, corrected, correction
 from nightfold.models.dataset import Dataset
 from nightfold.models.score import score_beside_constant
 from nightfold.models.window import Windows
@@ -70,7 +70,7 @@ def measure(entry: ModelEntry, spec: ModelSpec, table: TuningRows, folds: Sequen
         model.shared = fold.shared
         train, test = _windowed(fold.train, model.window), _windowed(fold.test, model.window)
         model.fit(train, None if fold.stopping is None else _windowed(fold.stopping, model.window))
-        prediction = corrected(model.predict(test.features), _correction(train))
+        prediction = corrected(model.predict(test.features), correction(train))
         measured.append(score_beside_constant(prediction, train, test))
         if table.log_return is not None:
             side = sides(table.rows.objective, prediction)
@@ -96,7 +96,3 @@ def _windowed(rows: Dataset, length: int | None) -> Dataset:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if len(known) == len(values) else None
-
-
-def _correction(rows: Dataset) -> tuple[float, ...]:
-    return tuple((class_shares(rows) / class_prior(rows)).tolist()) if rows.objective.classes else ()

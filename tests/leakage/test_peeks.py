@@ -22,6 +22,7 @@ import nightfold.models.linear as linear
 import nightfold.models.rows as feature_rows
 import nightfold.models.train as training
 import nightfold.splits.as_of as splitting
+import nightfold.training as sampling
 import nightfold.tuning.fold as folding
 import nightfold.tuning.search as searching
 from nightfold.ensemble.blend import EnsembleSpec
@@ -31,6 +32,7 @@ from nightfold.ensemble.rank import RankBlender
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.ensemble.stack import StackBlender
 from nightfold.models.catalog import MODELS
+from nightfold.models.class_weight import weighed
 from nightfold.models.dataset import Dataset
 from nightfold.models.window import Windows
 from nightfold.splits.as_of import SplitSpec, known_before
@@ -199,6 +201,26 @@ def forecasts_of_a_block_do_not_know_its_labels() -> None:
     np.testing.assert_array_equal(told, again)
 
 
+def balanced_fits_do_not_know_the_classes_of_rows_that_they_forecast() -> None:
+    """Of a block and of an inner fold, with other labels there before the sample is made."""
+    table, rare = lake().table, Target(horizons=[5], class_weight="balanced")
+
+    def learnt(table: pl.DataFrame) -> Sample:
+        return sample(table, NAMES, rare, 5, AS_OF, SPLIT, "1h", lookback=1, window=3)
+
+    def forecasts(rows: Dataset, tested: NDArray[Any]) -> NDArray[np.float64]:
+        block = (np.setdiff1d(np.arange(len(rows)), tested), tested)
+        return next(training.forecast_blocks(LOGISTIC, SPECS["logistic_regression"], rows, [block]))
+
+    rows, keys = learnt(table).train, learnt(table).keys["train"]
+    known = TuningRows(rows, keys["open_time"], keys["label_end"], None, 5, "1h", 2)
+    for tested in (np.arange(450, len(rows)), inner_folds(known, SEARCH, 5, 5, stops=True)[0].test):
+        held = keys[tested].select("symbol", "open_time", is_held=True)
+        other = table.join(held, on=["symbol", "open_time"], how="left", maintain_order="left")
+        other = other.with_columns(label_5=pl.when("is_held").then(pl.lit(1, pl.Int8)).otherwise("label_5"))
+        np.testing.assert_array_equal(forecasts(rows, tested), forecasts(learnt(other).train, tested))
+
+
 def scored_forecasts_do_not_know_their_labels() -> None:
     """Forecasts of validation rows, which blend, calibrate and select, come from a fit without these rows."""
     night = lake()
@@ -359,6 +381,10 @@ PEEKS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], None]]
     "stack: blocks forecast by members that learnt them": (
         replaced(training, "forecast_blocks", learnt_whole),
         forecasts_of_a_block_do_not_know_its_labels,
+    ),
+    "class weights: counted over rows that a fit forecasts": (
+        replaced(sampling, "_dataset", lambda true, *given: weighed(rows := true(*given), rows)),
+        balanced_fits_do_not_know_the_classes_of_rows_that_they_forecast,
     ),
     "stack: validation rows forecast by the model refitted on them": (
         replaced(

@@ -113,12 +113,11 @@ def test_rows_without_a_whole_window_are_left_out_for_all_members(taken) -> None
 
 
 def test_rows_that_a_stride_leaves_are_worth_as_many_as_do_not_overlap() -> None:
-    """Labels that end three bars on cover four moments of one bar each, two of two bars, and of four their own."""
-    labelled = rows().with_columns(
-        label_2=pl.int_range(pl.len()) % 3 - 1, label_end_2=pl.col("open_time") + 3 * HOUR, uniqueness_2=0.25
-    )
+    """Labels of two bars take the time of two moments, of one where there is one in two bars, or fewer."""
+    known = pl.col("open_time") + 3 * HOUR - timedelta(milliseconds=1)
+    labelled = rows().with_columns(label_2=pl.int_range(pl.len()) % 3 - 1, label_end_2=known, uniqueness_2=0.25)
     split = SplitSpec(train_days=25, purge=2, embargo=3)
-    for stride, worth in ((1, 0.25), (2, 0.5), (4, 1.0), (8, 1.0)):
+    for stride, worth in ((1, 0.5), (2, 1.0), (4, 1.0)):
         target = Target(horizons=[2], stride=stride)
         made = sample(labelled, NAMES, target, 2, START + 600 * HOUR, split, "1h", 0)
         assert made.effective_rows == pytest.approx(worth * len(made.train), rel=0.02)

@@ -10,8 +10,11 @@ from pydantic import ValidationError
 
 from nightfold.models.bundle import load_bundle, save_bundle
 from nightfold.models.catalog import find_model
-from nightfold.models.train import Trained, train_model
-from nightfold.row_weight import decay, row_weights
+from nightfold.models.class_weight import weighed
+from nightfold.models.contract import corrected, correction
+from nightfold.models.dataset import Dataset
+from nightfold.models.train import Trained, forecast_blocks, train_model
+from nightfold.row_weight import decay
 from nightfold.schema import TIME
 from nightfold.splits.as_of import SplitSpec
 from nightfold.splits.overlap import independent_rows
@@ -61,17 +64,42 @@ def trained(name: str, taken: Sample) -> Trained:
     return train_model(entry, entry.spec(), taken.train, taken.validation, stopping=taken.stopping)
 
 
-def test_balanced_classes_have_the_same_weight_among_training_rows_and_are_rare_all_the_same() -> None:
+def test_balanced_classes_have_the_same_weight_in_a_fit_and_the_sample_keeps_its_own() -> None:
     plain, even = made(), made(balanced())
-    shares = [each.train.weight[each.train.label == 1].sum() / each.train.weight.sum() for each in (plain, even)]
-    assert shares[0] == pytest.approx(0.13, abs=0.03)
+    for name, part in even.parts.items():
+        np.testing.assert_array_equal(part.weight, plain.parts[name].weight)
+    fitted, stopping = (weighed(rows, even.train) for rows in (even.train, even.stopping))
+    shares = [rows.weight[rows.label == 1].sum() / rows.weight.sum() for rows in (plain.train, fitted)]
+    assert shares == pytest.approx([0.13, 0.5], abs=0.03)
     assert shares[1] == pytest.approx(0.5)
-    assert even.train.weight.mean() == pytest.approx(1)
-    factors = {name: part.weight / getattr(plain, name).weight for name, part in even.parts.items()}
-    for label in (0, 1):  # one factor a class, in all parts
-        found = np.concatenate([each[even.parts[name].label == label] for name, each in factors.items()])
+    assert fitted.weight.mean() == pytest.approx(1)
+    factors = [fitted.weight / plain.train.weight, stopping.weight / plain.stopping.weight]
+    for label in (0, 1):  # one factor a class, for rows that are learnt from and those that stop
+        found = np.concatenate(
+            [each[rows.label == label] for each, rows in zip(factors, (fitted, stopping), strict=True)]
+        )
         np.testing.assert_allclose(found, found[0])
-    np.testing.assert_array_equal(even.train.label, plain.train.label)
+    np.testing.assert_array_equal(fitted.label, plain.train.label)
+    assert weighed(plain.train, plain.train) is plain.train
+    assert even.train.fingerprint != plain.train.fingerprint
+
+
+def test_a_fit_balances_by_its_own_rows() -> None:
+    """Half of the rows fitted as a set of their own, and as part of a whole with other classes beside them."""
+    even = made(balanced()).train
+    half = np.arange(len(even)) < len(even) // 2
+    entry = find_model("logistic_regression")
+    alone, part = (
+        entry.model(entry.spec(), 0).fit(rows) for rows in (even.take(half), weighed_as_a_whole(even).take(half))
+    )
+    told, other = (each.predict(even.table[:50]) for each in (alone, part))
+    assert np.abs(told - other).max() > 1e-4  # else the test below proves nothing
+    (block,) = forecast_blocks(entry, entry.spec(), even, [(np.flatnonzero(half), np.arange(50))])
+    np.testing.assert_allclose(block, corrected(told, correction(even.take(half))))
+
+
+def weighed_as_a_whole(rows: Dataset) -> Dataset:
+    return weighed(rows, rows)
 
 
 @pytest.mark.parametrize("name", ["logistic_regression", "lightgbm", "class_frequencies"])
@@ -130,10 +158,10 @@ def test_symbols_of_one_moment_age_alike_and_what_decay_takes_away_is_not_counte
 
 
 def test_age_counts_before_classes_are_balanced() -> None:
-    frame = pl.DataFrame(
-        {"open_time": pl.Series([START, START + timedelta(days=9)], dtype=TIME), "label": [0, 1], "weight": [1.0, 1.0]}
-    )
-    spec = SplitSpec(half_life_days=3)
-    weight = row_weights(frame, np.array([0, 1]), balanced(), spec, START + timedelta(days=9))
-    assert weight[0] == pytest.approx(weight[1])
-    assert decay(frame["open_time"], START + timedelta(days=9), 3).tolist() == pytest.approx([0.125, 1])
+    split = SPLIT.model_copy(update={"half_life_days": 20.0})
+    rows = made(balanced(), split).train
+    fitted = weighed(rows, rows)
+    assert fitted.weight[fitted.label == 1].sum() == pytest.approx(fitted.weight[fitted.label == 0].sum())
+    assert fitted.weight[-1] / fitted.weight[0] > 10
+    moments = pl.Series([START, START + timedelta(days=9)], dtype=TIME)
+    assert decay(moments, START + timedelta(days=9), 3).tolist() == pytest.approx([0.125, 1])
