@@ -131,8 +131,8 @@ def join_features(tables: Mapping[str, pl.DataFrame], names: Sequence[str]) -> p
     """
     (first, rows), *others = tables.items()
     for name, table in others:
-        _check_complete(name, table, first, rows)
-        _check_complete(first, rows, name, table)
+        _check_complete(f"`{name}`", table, f"`{first}`", rows)
+        _check_complete(f"`{first}`", rows, f"`{name}`", table)
     columns = {name: table[name] for table in tables.values() for name in table.columns}
     return rows.select(KEY).with_columns(columns[name] for name in names)
 
@@ -142,8 +142,8 @@ def _check_complete(name: str, table: pl.DataFrame, other_name: str, other: pl.D
     if missing.height:
         symbol, moment = missing.row(0)
         raise LakeError(
-            f"the lake has `{other_name}` of {missing.height} bars that `{name}` lacks, the first {symbol} "
-            f"{moment:%Y-%m-%d %H:%M}; materialize `{name}` for these partitions."
+            f"the lake has {other_name} of {missing.height} bars without {name}, the first {symbol} "
+            f"{moment:%Y-%m-%d %H:%M}; materialize {name} for these partitions."
         )
 
 
@@ -153,10 +153,17 @@ def join_rows(features: pl.DataFrame, labels: pl.DataFrame, names: Sequence[str]
     Parameters
     ----------
     features, labels
-        Lake tables over the same window.
+        Lake tables over the same window, a row a bar each.
     names
         Features kept.
+
+    Raises
+    ------
+    LakeError
+        If one has bars that the other lacks: rows would be lost without being counted.
     """
+    _check_complete("labels", labels, "features", features)
+    _check_complete("features", features, "labels", labels)
     wanted = features.select("symbol", "open_time", *names)
     return wanted.join(labels, on=["symbol", "open_time"], how="inner", validate="1:1").sort("symbol", "open_time")
 
