@@ -23,6 +23,7 @@ _REQUIREMENTS = {
     "pandas_ta_features": ("pandas-ta-classic==0.8.32",),
     "pandas_talib_features": ("pandas==2.3.3", "TA-Lib==0.8.2"),
     "vectorbt_backtest": ("vectorbt==1.2.0",),
+    "vectorbt_policies": ("vectorbt==1.2.0",),
     "backtesting_backtest": ("backtesting==0.6.6",),
     "skfolio_splits": ("skfolio==1.12.2",),
     "purgedcv_splits": ("purgedcv==0.1.11",),

@@ -1,31 +1,22 @@
 """What luck alone would have made of the same trades: random traders, who differ from the strategy in their timing."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.random_timing import random_targets
 from nightfold.backtest.result import Backtest
 from nightfold.errors import ConfigError
-from nightfold.schema import KEY
 
 TRADERS = 200
+SHARED = ("max_gross", "max_net", "correlated_exposure")
+"""Limits on all symbols together."""
+_SAME = 0.01
+"""Quantities are the same within this part of them, which fees and steps make a difference of."""
 
 Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Trades to be placed in one symbol: how long each is held, in bars, and which signed fraction of equity."""
-
-    bars: Places
-    target: Floats
 
 
 def percentile(value: float, of: npt.ArrayLike) -> float | None:
@@ -53,8 +44,8 @@ def random_returns(
     """Total returns of traders who made the strategy's trades at random times.
 
     Each trades every symbol as often as the strategy, on the same sides, for the same numbers of bars and with the same
-    fractions of equity, in random order and with entries drawn from all of its bars: every placement is equally likely.
-    Costs, limits and account are the same; of stops and take-profits only the holding time they led to remains.
+    fractions of equity; what it held together is held together, at times that `random_targets` draws. Costs, limits and
+    account are the same; of stops and take-profits only the holding time they led to remains.
 
     Parameters
     ----------
@@ -87,73 +78,51 @@ def random_returns(
         raise ConfigError(f"`traders` is {traders}; it must be 1 or more.")
     if strategy.trades.is_empty():
         return np.empty(0)
-    symbols = bars.sort(KEY)["symbol"].cast(pl.String)
-    wanted = random_targets(symbols, entries_of(strategy, limits), costs.latency_bars, traders, seed)
+    wanted = random_targets(bars, entries_of(strategy, limits), costs.latency_bars, traders, seed)
     done = simulate_many(bars, wanted, costs, limits, strategy.capital, funding)
     return np.maximum(done.equity / strategy.capital, 0.0) - 1.0
 
 
-def entries_of(strategy: Backtest, limits: RiskLimits) -> dict[str, Entries]:
-    """Read from a run how long and how large its trades were, by symbol; one left within its first bar counts as one.
+def entries_of(strategy: Backtest, limits: RiskLimits) -> pl.DataFrame:
+    """Read from a run how long and how large its trades were.
 
-    The size is the value entered over equity at the last close before; what costs and a gap at the open made of a full
-    position is cut back to the limit.
+    Returns
+    -------
+    DataFrame
+        One row a trade, by entry: ``symbol``, ``entry_time``, ``bars`` held (one left within its first bar counts as
+        one bar), ``entered`` (signed value over equity at the last close before) and ``target``: the same as it was
+        wanted, before limits on all symbols together cut it; they cut a random trader's as well. What costs and a gap
+        at the open made of a full position is cut back to the limit.
     """
     worth = strategy.equity.select("close_time", "equity")
-    trades = strategy.trades.sort("entry_time").join_asof(worth, left_on="entry_time", right_on="close_time")
-    size = (pl.col("quantity") * pl.col("entry_price") / pl.col("equity")).clip(upper_bound=limits.max_position)
-    sized = trades.select("symbol", pl.col("bars").clip(lower_bound=1), target=pl.col("side") * size).sort("symbol")
-    return {
-        str(symbol): Entries(part["bars"].to_numpy(), part["target"].to_numpy())
-        for (symbol,), part in sized.partition_by("symbol", as_dict=True, maintain_order=True).items()
-    }
+    trades = strategy.trades.sort("entry_time", "symbol").join_asof(worth, left_on="entry_time", right_on="close_time")
+    entered = pl.col("side") * pl.col("quantity") * pl.col("entry_price") / pl.col("equity")
+    most = limits.max_position
+    return trades.join(_left(strategy), on=["symbol", "entry_time"], how="left", maintain_order="left").select(
+        "symbol",
+        "entry_time",
+        pl.col("bars").clip(lower_bound=1),
+        entered=entered.clip(-most, most),
+        target=(entered / pl.col("left").fill_null(1.0)).clip(-most, most),
+    )
 
 
-def random_targets(
-    symbols: pl.Series, entries: dict[str, Entries], latency: int, traders: int, seed: int
-) -> Iterator[Floats]:
-    """Place every symbol's trades at random, once a trader; nothing of prices is looked at.
+def _left(strategy: Backtest) -> pl.DataFrame:
+    """Tell what limits on all symbols together left of trades they cut: ``symbol``, ``entry_time``, ``left`` of 1.
 
-    Parameters
-    ----------
-    symbols
-        Symbol of each bar, symbols one after another, each by time.
-    entries
-        What is to be placed, by symbol.
-    latency
-        Further bars that a fill takes; the last exit still fills.
-    traders, seed
-        How many, and of what their own seeds are made.
-
-    Yields
-    ------
-    ndarray
-        Target decided at each bar; NaN for no decision.
+    An order that was cut is that of the next trade where it was cut to the quantity which that trade entered.
     """
-    places = np.flatnonzero(np.diff(symbols.rle_id().to_numpy(), prepend=-1))
-    ranges = [(symbols[int(first)], first, last) for first, last in pairwise([*places, len(symbols)])]
-    for child in np.random.SeedSequence(seed).spawn(traders):
-        rng = np.random.default_rng(child)
-        target = np.full(len(symbols), np.nan)
-        for symbol, first, last in ranges:
-            if symbol in entries:
-                _place(entries[symbol], target[first : last - 1 - latency], rng)
-        yield target
-
-
-def _place(entries: Entries, target: Floats, rng: np.random.Generator) -> None:
-    """Lay trades one after another in random order, with random gaps between.
-
-    A flat bar parts two trades, unless the strategy was in the market too long for that. All ways to deal the free bars
-    to the gaps are equally likely.
-    """
-    order = rng.permutation(len(entries.bars))
-    lengths, sides = entries.bars[order], entries.target[order]
-    apart = int(lengths.sum()) + len(order) <= len(target)
-    blocks = lengths + apart
-    free = max(len(target) - int(blocks.sum()), 0)
-    gaps = np.sort(rng.choice(free + len(order), len(order), replace=False)) - np.arange(len(order))
-    entry = gaps + np.cumsum(blocks) - blocks
-    leave = entry + lengths
-    target[leave[leave < len(target)]] = 0.0
-    target[entry[entry < len(target)]] = sides[entry < len(target)]
+    orders = strategy.rejected.filter(pl.col("reason").is_in(SHARED)).group_by("symbol", "open_time")
+    cut = orders.agg(pl.col("wanted").first(), kept=pl.col("wanted").first() - pl.col("dropped").sum())
+    trades = strategy.trades.select("symbol", "entry_time", entered=pl.col("side") * pl.col("quantity")).sort(
+        "entry_time"
+    )
+    found = cut.sort("open_time").join_asof(
+        trades, left_on="open_time", right_on="entry_time", by="symbol", strategy="forward", check_sortedness=False
+    )
+    same = (pl.col("kept") / pl.col("entered")).is_between(1 - _SAME, 1 + _SAME)
+    return (
+        found.filter(same)
+        .select("symbol", "entry_time", left=pl.col("kept") / pl.col("wanted"))
+        .unique(["symbol", "entry_time"])
+    )

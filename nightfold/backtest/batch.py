@@ -10,8 +10,9 @@ import polars as pl
 
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.engine import empty_log, empty_state, prepare, rules_of
-from nightfold.backtest.kernel import record
-from nightfold.backtest.kernel.record import DAY_MS, Floats, Marks, Tape
+from nightfold.backtest.kernel.mark import deepest_fall
+from nightfold.backtest.kernel.quiet import list_decisions
+from nightfold.backtest.kernel.record import DAY_MS, Floats, Integers, Marks, Tape
 from nightfold.backtest.kernel.run import run
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.tape import frozen
@@ -42,7 +43,7 @@ class Batch:
     capital: float
     equity: Floats
     drawdown: Floats
-    trades: record.Integers
+    trades: Integers
     daily: Floats
     days: pl.Series
 
@@ -111,55 +112,50 @@ class _Pool:
         self._rules = rules_of(costs, limits, tape)
         self._targets = enumerate(targets)
         self._lock = Lock()
-        closes = (int(tape.time.min()) + tape.interval - 1, int(tape.time.max()) + tape.interval - 1)
-        self._days = np.arange(closes[0] // DAY_MS, closes[1] // DAY_MS + 1)
-        self._places: dict[int, record.Integers] = {}
-        self._found: dict[int, tuple[np.record, Floats]] = {}
+        closing_days = (np.unique(tape.time) + tape.interval - 1) // DAY_MS
+        self._days = np.arange(closing_days[0], closing_days[-1] + 1)
+        self._last_points = np.searchsorted(closing_days, self._days, side="right") - 1
+        self._found: dict[int, tuple[float, int, Floats]] = {}
 
     def work(self) -> None:
         """Take one column after the other, until there are no more."""
         log, start = empty_log(1), empty_state(self._tape, self._costs, self._symbols, self._capital)
-        state, one, days = (
-            start._replace(account=start.account.copy(), book=start.book.copy()),
-            np.empty(1),
-            len(self._days),
-        )
+        state = start._replace(account=start.account.copy(), book=start.book.copy())
+        account, book = state.account.view(np.uint8), state.book.view(np.uint8)
+        rows, one, equity = np.empty_like(self._tape.time), np.empty(1), np.empty(len(self._tape.time))
         while True:
             with self._lock:
                 number, target = next(self._targets, (-1, one))
             if number < 0:
                 return
-            tape = self._tape._replace(target=self._checked(target, number))
-            state.account[:], state.book[:] = start.account, start.book
-            marks = Marks(False, one, one, one, one, np.empty(days), np.empty(days, dtype=np.int64))
-            run(tape, self._rules, state, log, marks)
-            done = state.account[0].copy()
-            self._found[number] = done, self._every_day(marks, int(done["score_days"]))
+            tape = self._with(target, number, rows)
+            account[:], book[:] = start.account.view(np.uint8), start.book.view(np.uint8)
+            run(tape, self._rules, state, log, Marks(False, equity, one, one, one))
+            done = state.account[0]
+            lived = equity[: done.points]
+            daily = lived[np.minimum(self._last_points, len(lived) - 1)]
+            self._found[number] = deepest_fall(lived, self._capital), int(done.trades), daily
 
     def result(self) -> Batch:
         """Everything that was found, in the order of the targets."""
         found = [self._found[number] for number in sorted(self._found)]
-        account = np.array([done for done, _ in found], dtype=record.ACCOUNT)
+        daily = np.array([daily for _, _, daily in found]).reshape(-1, len(self._days))
         return Batch(
             self._capital,
-            account["worth"],
-            account["drawdown"],
-            account["trades"],
-            np.array([daily for _, daily in found]).reshape(-1, len(self._days)),
+            daily[:, -1],
+            np.array([drawdown for drawdown, _, _ in found], dtype=np.float64),
+            np.array([trades for _, trades, _ in found], dtype=np.int64),
+            daily,
             pl.Series("day", self._days.astype(np.int32)).cast(pl.Date),
         )
 
-    def _checked(self, target: Floats, number: int) -> Floats:
-        target = np.asarray(target, dtype=np.float64)
-        if target.shape != self._tape.time.shape or np.isinf(target).any():
+    def _with(self, target: Floats, number: int, rows: Integers) -> Tape:
+        """Lay a column of targets over the bars; the rows that decide are listed in the room given for them."""
+        target = frozen(np.asarray(target, dtype=np.float64))
+        count = list_decisions(target, rows) if target.shape == rows.shape else -1
+        if count < 0:
             raise SchemaError(
                 f"array {number} of `targets` has shape {target.shape}; it must have one finite number or NaN for each "
-                f"of the {len(self._tape.time)} bars."
+                f"of the {len(rows)} bars."
             )
-        return frozen(target)
-
-    def _every_day(self, marks: Marks, count: int) -> Floats:
-        """Equity at the end of each calendar day; accounts that lived as long have marks on the same days."""
-        if count not in self._places:
-            self._places[count] = np.searchsorted(marks.day[:count], self._days, side="right") - 1
-        return marks.daily[:count][self._places[count]]
+        return self._tape._replace(target=target, decisions=frozen(rows[:count]))

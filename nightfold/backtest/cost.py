@@ -1,5 +1,6 @@
 """What trading costs: fees, spread, slippage, delay and funding."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
@@ -11,6 +12,8 @@ BPS = 1e-4
 
 Bps = Annotated[float, Field(ge=0, lt=1_000)]
 BySymbol = NonNegativeFloat | dict[str, NonNegativeFloat]
+
+_BY_SYMBOL = ("tick_size", "quantity_step", "minimum_order")
 
 
 class Costs(Spec):
@@ -74,6 +77,30 @@ class Costs(Spec):
                 "set the other to 0."
             )
         return self
+
+    def check_symbols(self, traded: Collection[str], known: Collection[str]) -> None:
+        """See that what is given by symbol is given for those that are traded, and for none that there is not.
+
+        Raises
+        ------
+        ConfigError
+            If not, with all that are absent and all that are unknown.
+        """
+        for name in _BY_SYMBOL:
+            given = getattr(self, name)
+            if not isinstance(given, dict):
+                continue
+            absent = [symbol for symbol in traded if symbol not in given]
+            unknown = [symbol for symbol in given if symbol not in known]
+            faults = [
+                *([f"has no value for {', '.join(absent)}"] if absent else []),
+                *([f"has one for {', '.join(unknown)}, which the universe lacks"] if unknown else []),
+            ]
+            if faults:
+                raise ConfigError(
+                    f"`costs.{name}` {' and '.join(faults)}; give one for each symbol that is traded "
+                    f"({', '.join(traded)}; 0 for none), or one number for all."
+                )
 
     @property
     def round_trip(self) -> float:

@@ -187,10 +187,10 @@ def empty_state(tape: Tape, costs: Costs, symbols: Sequence[str], capital: float
         If a step or a minimum is given by symbol, but not for one of them.
     """
     account = np.zeros(1, record.ACCOUNT).view(np.recarray)
-    for name in ("cash", "worth", "before", "peak", "day_start", "top", "trough"):
+    for name in ("cash", "worth", "before", "peak", "day_start"):
         account[name] = capital
     book = np.zeros(len(symbols), record.BOOK).view(np.recarray)
-    for name in ("mark", "stop", "take_profit", "stop_here", "take_profit_here", "limit_here"):
+    for name in ("sought", "mark", "stop", "take_profit", "stop_here", "take_profit_here", "limit_here"):
         book[name] = np.nan
     for name in ("head", "tail", "due"):
         book[name] = -1
@@ -210,7 +210,7 @@ def empty_log(length: int) -> Log:
 def empty_marks(n_rows: int) -> Marks:
     """Lay out room for the account's worth at each close."""
     equity, cash, gross, net = (np.empty(n_rows) for _ in range(4))
-    return Marks(True, equity, cash, gross, net, daily=np.empty(1), day=np.empty(1, dtype=np.int64))
+    return Marks(True, equity, cash, gross, net)
 
 
 def open_orders(state: State) -> npt.NDArray[np.void]:

@@ -1,6 +1,6 @@
 """Funding of perpetual futures: which rates fall into which bar."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,8 @@ def funding_of(symbol: str, times: Integers, interval: int, costs: Costs, fundin
     ConfigError
         If it has neither.
     SchemaError
-        If the recorded stamps leave more than eight hours of its bars without one, or hold a null or NaN.
+        If the recorded stamps hold a null or NaN, or two of one second, or leave more than eight hours of its bars
+        without one.
     """
     start, end = int(times[0]), int(times[-1]) + interval
     own = None if funding is None else funding.filter(pl.col("symbol") == symbol)
@@ -47,18 +48,39 @@ def funding_of(symbol: str, times: Integers, interval: int, costs: Costs, fundin
                 "pass its funding, or set the rate to assume (0 for none at all)."
             )
         return constant_funding(symbol, start, end, costs.funding_rate)
+    check_stamps(symbol, own, start, end)
+    return own
+
+
+def check_stamps(symbol: str, own: pl.DataFrame, start: int, end: int) -> None:
+    """Refuse recorded funding that would charge one stamp twice, or leave one of a symbol's bars out.
+
+    Raises
+    ------
+    SchemaError
+        As `funding_of`.
+    """
     if not own["funding_rate"].is_finite().fill_null(False).all() or own["funding_time"].null_count():
         raise SchemaError(f"`funding` of {symbol} has nulls or NaN; every stamp needs a time and a rate.")
     stamps = np.sort(rounded(own["funding_time"]))
-    edges = np.concatenate(([start], stamps[(stamps > start) & (stamps <= end)], [end]))
-    if np.diff(edges).max() > PERIOD_MS:
-        hole = int(np.diff(edges).argmax())
-        since = pl.Series([edges[hole]]).cast(TIME)[0]
+    again = stamps[1:][np.diff(stamps) == 0]
+    if len(again):
         raise SchemaError(
-            f"`funding` of {symbol} has no stamp for {timedelta(milliseconds=int(np.diff(edges)[hole]))} from {since}; "
-            "it must have one at least every 8 hours: fetch what is missing, or cut the bars."
+            f"`funding` of {symbol} has {len(again)} stamps of a second that has one already, the first at "
+            f"{_moment(again[0])}; a position would pay at each of them: keep one a second."
         )
-    return own
+    edges = np.concatenate(([start], stamps[(stamps > start) & (stamps <= end)], [end]))
+    steps = np.diff(edges)
+    if steps.max() > PERIOD_MS:
+        hole = int(steps.argmax())
+        raise SchemaError(
+            f"`funding` of {symbol} has no stamp for {timedelta(milliseconds=int(steps[hole]))} from "
+            f"{_moment(edges[hole])}; it must have one at least every 8 hours: fetch what is missing, or cut the bars."
+        )
+
+
+def _moment(stamp: np.int64) -> datetime:
+    return datetime.fromtimestamp(stamp / SECOND_MS, UTC)
 
 
 def rounded(times: pl.Series) -> Integers:

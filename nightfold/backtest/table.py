@@ -105,7 +105,7 @@ _TABLES = {
     "sensitivity": {
         "edge": Column(pl.Float64, "Least edge asked, in multiples of what the experiment asks with its costs."),
         "cost_scale": Column(pl.Float64, "What its costs were multiplied by."),
-        "latency_bars": Column(pl.Int64, "Bars between decision and fill."),
+        "added_bars": Column(pl.Int64, "Bars of delay beside that of its costs.", minimum=0),
         **_OUTCOME,
     },
     "shocks": {

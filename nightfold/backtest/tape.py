@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nightfold.backtest.kernel.record import Tape
+from nightfold.backtest.kernel.quiet import list_decisions
+from nightfold.backtest.kernel.record import BLOCK, Tape
 from nightfold.errors import SchemaError
 from nightfold.schema import KEY, PRICES, TIME
 
@@ -30,20 +31,29 @@ def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
     if absent:
         raise SchemaError(f"`bars` lack the columns {', '.join(absent)}; they need {', '.join(NEEDED)}.")
     bars = in_order(bars.with_columns(pl.col("symbol").cast(pl.String), pl.col("open_time").cast(TIME)))
-    price, open_close = pl.col(PRICES), pl.col("open", "close")
+    price, open_close, volume = pl.col(PRICES), pl.col("open", "close"), pl.col("volume")
     good = price.is_finite() & (price > 0) & price.is_not_null()
     inside = open_close.is_between(pl.col("low"), pl.col("high"))
-    counts = bars.select(
-        (~pl.all_horizontal(good.fill_null(value=False))).sum().alias("have prices that are not positive numbers"),
-        (~pl.all_horizontal(inside)).sum().alias("open or close outside their high and low"),
-        pl.any_horizontal(pl.col(KEY).is_null()).sum().alias("have no symbol or time"),
-        is_repeated().sum().alias("are duplicates"),
-    )
-    faults = [f"{count} {fault}" for fault, count in counts.row(0, named=True).items() if count]
+    wrong = {
+        "have prices that are not positive numbers": ~pl.all_horizontal(good.fill_null(value=False)),
+        "open or close outside their high and low": ~pl.all_horizontal(inside),
+        "have a volume that is no number of 0 or more": ~(volume.is_finite() & (volume >= 0)),
+        "have no symbol or time": pl.any_horizontal(pl.col(KEY).is_null()),
+        "are duplicates": is_repeated(),
+    }
+    counts = bars.select(rows.sum().alias(fault) for fault, rows in wrong.items()).row(0, named=True)
+    faults = [
+        f"{count} {fault}, the first {_place(bars.filter(wrong[fault]))}" for fault, count in counts.items() if count
+    ]
     if bars.is_empty() or faults:
         found = "; ".join(faults) or "there are none"
         raise SchemaError(f"`bars` cannot be traded on: {found}. Pass bars as the lake has them.")
     return bars
+
+
+def _place(rows: pl.DataFrame) -> str:
+    symbol, time = rows.select(KEY).row(0)
+    return f"{symbol} at {time}"
 
 
 def in_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -129,18 +139,24 @@ def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: 
     new_symbol = np.diff(bars["symbol"].rle_id().to_numpy()) != 0
     first = np.concatenate(([0], np.flatnonzero(new_symbol) + 1, [bars.height]))
     fillable = is_fillable(bars)
+    prices = {name: bars[name].cast(pl.Float64).to_numpy() for name in (*PRICES, "volume")}
     before, at_close = (np.zeros(bars.height), np.zeros(bars.height)) if rates is None else rates
+    has_funding = (before != 0) | (at_close != 0)
+    floor, ceiling = block_extremes(prices["low"], prices["high"], has_funding)
     arrays = {
         "first": first,
         "time": time,
-        **{name: bars[name].cast(pl.Float64).to_numpy() for name in (*PRICES, "volume")},
-        "mark": last_traded(bars["close"].cast(pl.Float64).to_numpy(), fillable, first),
+        **prices,
+        "decisions": decisions_of(frozen(targets["target"].to_numpy())),
+        "mark": last_traded(prices["close"], fillable, first),
         "fillable": fillable,
         "follows": np.concatenate(([False], (np.diff(time) == interval) & ~new_symbol)),
         **{name: targets[name].to_numpy() for name in ("target", *ORDER_PRICES)},
         "funding_before": before,
         "funding_at_close": at_close,
-        "has_funding": (before != 0) | (at_close != 0),
+        "has_funding": has_funding,
+        "floor": floor,
+        "ceiling": ceiling,
     }
     given = targets.select(pl.col(ORDER_PRICES).is_not_nan().any()).row(0, named=True)
     return Tape(
@@ -149,6 +165,21 @@ def build_tape(bars: pl.DataFrame, targets: pl.DataFrame, interval: int, rates: 
         has_brackets=given["stop"] or given["take_profit"],
         has_limits=given["limit"],
     )
+
+
+def decisions_of(target: Floats) -> npt.NDArray[np.int64]:
+    """Rows whose target is another than that of the row before."""
+    rows = np.empty(len(target), dtype=np.int64)
+    return rows[: list_decisions(target, rows)]
+
+
+def block_extremes(low: Floats, high: Floats, has_funding: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Lowest low and highest high of each block of rows; infinite where one of them has funding."""
+    starts = np.arange(0, len(low), BLOCK)
+    floor, ceiling = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+    funded = np.flatnonzero(has_funding) // BLOCK
+    floor[funded], ceiling[funded] = -np.inf, np.inf
+    return floor, ceiling
 
 
 def is_fillable(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:

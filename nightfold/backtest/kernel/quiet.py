@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from nightfold.backtest.kernel.compiled import inlined
-from nightfold.backtest.kernel.mark import mark_stretch, rows_before
-from nightfold.backtest.kernel.record import DAY_MS, NEVER, Marks, State, Tape
+from nightfold.backtest.kernel.compiled import compiled, inlined
+from nightfold.backtest.kernel.mark import mark_stretch
+from nightfold.backtest.kernel.record import BLOCK, DAY_MS, NEVER, Floats, Integers, Marks, State, Tape
 
 SLACK = 1e-9
 """Part of a price by which a bar is looked at too often rather than too seldom."""
@@ -99,20 +99,75 @@ def quiet_until(tape: Tape, rules: np.record, state: State) -> int:
 
 
 @inlined
-def next_event(tape: Tape, book: np.record, start: int, end: int, low: float, high: float) -> int:
-    """First row that decides on another target, reaches one of the prices, or has funding for a position.
-
-    Rows without a sign spare numba the question whether they count from the end.
-    """
-    target, held = book.target, book.quantity != 0
-    if low == -np.inf and high == np.inf and not held:
-        for row in range(np.uintp(start), np.uintp(end)):
-            if tape.target[row] != target and not np.isnan(tape.target[row]):
-                return int(np.int64(row))
+def rows_before(tape: Tape, start: int, end: int, until: int) -> int:
+    """First row whose open time is later than a moment, or the end; that is asked first, then what is nearby."""
+    if until == NEVER or start == end or tape.time[end - 1] <= until:
         return end
-    for row in range(np.uintp(start), np.uintp(end)):
-        if tape.target[row] != target and not np.isnan(tape.target[row]):
-            return int(np.int64(row))
-        if tape.low[row] <= low or tape.high[row] >= high or (held and tape.has_funding[row]):
-            return int(np.int64(row))
-    return end
+    low, high, reach = start, start, 1
+    while high < end and tape.time[high] <= until:
+        low, high, reach = high + 1, high + reach, 2 * reach
+    high = min(high, end)
+    while low < high:
+        middle = (low + high) // 2
+        if tape.time[middle] <= until:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def next_event(tape: Tape, book: np.record, start: int, end: int, low: float, high: float) -> int:
+    """First row that decides on another target, reaches one of the prices, or has funding for a position."""
+    stop = min(next_decision(tape, book, start), end)
+    held = book.quantity != 0
+    if held or low > -np.inf or high < np.inf:
+        return first_touch(tape, start, stop, low, high, held)
+    return stop
+
+
+@inlined
+def next_decision(tape: Tape, book: np.record, start: int) -> int:
+    """First row that decides on another target than the last, or the end of the tape.
+
+    It is one whose target is not that of the row before, since no row before the start has another than the last
+    without deciding: a halt, which would, is never quiet. What was found is good while the last target stays.
+    """
+    target, place, count = book.target, book.place, len(tape.decisions)
+    if book.sought != target or book.decision < start:
+        while place < count and tape.decisions[place] < start:
+            place += 1
+        book.place = place
+        while place < count and tape.target[tape.decisions[place]] == target:
+            place += 1
+        book.sought, book.decision = target, tape.decisions[place] if place < count else tape.first[1]
+    return int(book.decision)
+
+
+@inlined
+def first_touch(tape: Tape, start: int, stop: int, low: float, high: float, held: bool) -> int:
+    """First row that reaches one of the prices, or has funding for a position; most blocks need no closer look."""
+    row = np.uintp(start)
+    while row < np.uintp(stop):
+        block = row // np.uintp(BLOCK)
+        end = min((block + np.uintp(1)) * np.uintp(BLOCK), np.uintp(stop))
+        if tape.floor[block] <= low or tape.ceiling[block] >= high:
+            for number in range(row, end):
+                if tape.low[number] <= low or tape.high[number] >= high or (held and tape.has_funding[number]):
+                    return int(np.int64(number))
+        row = end
+    return stop
+
+
+@compiled
+def list_decisions(target: Floats, rows: Integers) -> int:
+    """List the rows whose target is not that of the row before, and count them; -1 where one is infinite."""
+    count, last = 0, np.nan
+    for row in range(np.uintp(0), np.uintp(len(target))):
+        if target[row] == target[row] and target[row] != last:
+            if np.isinf(target[row]):
+                return -1
+            rows[count] = row
+            count += 1
+        last = target[row]
+    return count

@@ -24,6 +24,9 @@ VOLATILITY_BARS = 100
 NEVER = np.iinfo(np.int64).max
 DAY_MS = 86_400_000
 
+BLOCK = 16
+"""Rows whose lows and highs are summed up, to be looked at one by one only where it matters."""
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -41,17 +44,18 @@ RULES = _record(
 """Costs as fractions, delays, and limits, which are infinite where there is none; the interval is in milliseconds."""
 
 ACCOUNT = _record(
-    "cash worth before peak day_start top trough drawdown",
-    "cooldown day day_over points score_day score_days fills trades rejected triggers payments",
+    "cash worth before peak day_start",
+    "cooldown day day_over points fills trades rejected triggers payments",
 )
-"""Cash; what breakers remember; how many records there are; and the score so far."""
+"""Cash; what breakers remember; and how many records there are."""
 
 BOOK = _record(
     "open high low close volume target_here stop_here take_profit_here limit_here funding_before funding_at_close "
     "volatility tick step minimum_order "
     "quantity mark stop take_profit target aim used entered entry_value exited exit_value fees funding "
-    "change reference base added",
-    "time fillable next row sent head tail due fresh late changed stop_only leaving entry_row side liquidity",
+    "change reference base added sought",
+    "time fillable next row sent head tail due fresh late changed stop_only leaving entry_row side liquidity "
+    "decision place",
 )
 """A symbol: its bar, with what is decided there; its market's steps; its position and orders; and scratch space."""
 
@@ -68,7 +72,9 @@ PAYMENT = _record("quantity price rate", "row at_open")
 class Tape(NamedTuple):
     """Bars and what belongs to them, one element a row; ``first[s]`` is the first row of symbol s, then the end.
 
-    ``mark`` is the last close that traded; ``interval`` is in milliseconds.
+    ``mark`` is the last close that traded; ``interval`` is in milliseconds. ``decisions`` are the rows whose target is
+    not that of the row before; ``floor`` and ``ceiling`` are the lowest low and the highest high of each block of rows,
+    infinite where one of them has funding.
     """
 
     first: Integers
@@ -82,12 +88,15 @@ class Tape(NamedTuple):
     fillable: Flags
     follows: Flags
     target: Floats
+    decisions: Integers
     stop: Floats
     take_profit: Floats
     limit: Floats
     funding_before: Floats
     funding_at_close: Floats
     has_funding: Flags
+    floor: Floats
+    ceiling: Floats
     interval: int
     has_brackets: bool
     has_limits: bool
@@ -115,12 +124,10 @@ class Log(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What the account was worth at each close; or, where ``full`` is off, at the end of each day, with its number."""
+    """What the account was worth at each close; where ``full`` is off, only the equity."""
 
     full: bool
     equity: Floats
     cash: Floats
     gross: Floats
     net: Floats
-    daily: Floats
-    day: Integers

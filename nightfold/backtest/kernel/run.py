@@ -13,7 +13,7 @@ from nightfold.backtest.kernel.leave import (
     leave_late,
     liquidation_point,
 )
-from nightfold.backtest.kernel.mark import close_trough, mark
+from nightfold.backtest.kernel.mark import mark
 from nightfold.backtest.kernel.note import write_trade
 from nightfold.backtest.kernel.order import is_arriving, trade_due
 from nightfold.backtest.kernel.quiet import prices_that_matter, skip_quiet_bars
@@ -59,11 +59,10 @@ def walk(tape: Tape, rules: np.record, state: State, log: Log, marks: Marks) -> 
         if is_eventful(tape, rules, state):
             measure_volatility(tape, rules, state)
             live_through(rules, state, log)
-        equity = mark(tape, state, marks, now)
+        equity = mark(tape, state, marks)
         halted = is_watched and watch(rules, state, log, now, equity)
         if equity > 0 and (halted or rules.rebalance_band < np.inf or is_deciding(state)):
             decide(tape, rules, state, log, equity, halted)
-    close_trough(state)
     for symbol in range(len(state.book)):
         if state.book[symbol].quantity != 0:
             write_trade(state, log, symbol, state.book[symbol].next - 1, STILL_OPEN, WITHIN)

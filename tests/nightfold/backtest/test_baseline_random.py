@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nightfold.backtest.baseline_random import Entries, entries_of, percentile, random_returns, random_targets
+from nightfold.backtest.baseline_random import entries_of, percentile, random_returns
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.engine import simulate
 from nightfold.backtest.limit import RiskLimits
+from nightfold.backtest.random_timing import random_targets
 from nightfold.errors import ConfigError
 
 FREE = Costs(taker_fee_bps=0, maker_fee_bps=0, half_spread_bps=0, slippage_bps=0, funding_rate=0)
@@ -53,7 +52,7 @@ def test_each_trader_is_what_the_simulation_makes_of_his_targets(
     bars = market(1)
     run = simulate(bars, some_targets(bars, 1, sizes), costs, limits)
     found = random_returns(bars, run, costs, limits, traders=5, seed=3)
-    wanted = random_targets(bars["symbol"], entries_of(run, limits), costs.latency_bars, traders=5, seed=3)
+    wanted = random_targets(bars, entries_of(run, limits), costs.latency_bars, traders=5, seed=3)
     for total, target in zip(found, wanted, strict=True):
         frame = bars.select("symbol", "open_time", target=pl.Series(target))
         alone = simulate(bars, frame, costs, limits)
@@ -69,7 +68,7 @@ def test_each_trader_makes_the_strategys_trades_at_other_times() -> None:
     expected = Counter(run.trades.select("symbol", "side", "bars").rows())
     assert len(expected) > 10
     times = set()
-    for target in random_targets(bars["symbol"], entries_of(run, PERPETUAL), 0, traders=20, seed=1):
+    for target in random_targets(bars, entries_of(run, PERPETUAL), 0, traders=20, seed=1):
         made = simulate(bars, bars.select("symbol", "open_time", target=pl.Series(target)), FREE, PERPETUAL)
         assert Counter(made.trades.select("symbol", "side", "bars").rows()) == expected
         times.add(tuple(made.trades["entry_time"]))
@@ -79,9 +78,53 @@ def test_each_trader_makes_the_strategys_trades_at_other_times() -> None:
 def test_sizes_are_the_fractions_entered() -> None:
     bars = market(3, symbols=1)
     run = simulate(bars, some_targets(bars, 3, [-1.2, 0.0, 0.7]), FREE, PERPETUAL)
-    entries = entries_of(run, PERPETUAL)["S0"]
-    assert np.abs(entries.target) == pytest.approx(np.where(run.trades["side"] > 0, 0.7, 1.2), rel=1e-9)
-    assert np.abs(entries_of(run, RiskLimits())["S0"].target).max() == 1.0
+    entries = entries_of(run, PERPETUAL)
+    assert entries["target"].abs().to_numpy() == pytest.approx(np.where(run.trades["side"] > 0, 0.7, 1.2), rel=1e-9)
+    assert entries_of(run, RiskLimits())["target"].abs().max() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "first", "then", "entered"),
+    [
+        ({}, 0.8, 0.8, [0.5, 0.5]),  # both at once: what each adds shrinks in proportion
+        ({}, 0.6, 0.2, [0.6, 0.2]),
+        ({"max_gross": 4, "max_net": 0.6, "instrument": "perpetual"}, 0.6, -1.4, [0.6, -1.2]),
+        ({"max_gross": 0.5, "max_net": 0.6, "instrument": "perpetual"}, 0.9, 0.9, [0.25, 0.25]),
+    ],
+)
+def test_what_a_limit_on_all_symbols_cut_is_wanted_again(
+    limits: dict[str, float | str], first: float, then: float, entered: list[float]
+) -> None:
+    """Prices stand still, so that what is held is what was decided."""
+    bars = market(3).with_columns(pl.lit(100.0).alias(name) for name in ("open", "high", "low", "close"))
+    bars = bars.with_columns(volume=pl.lit(5e9))
+    size = pl.when(pl.col("symbol") == "S0").then(first).otherwise(then)
+    row = pl.int_range(pl.len()).over("symbol")
+    wanted = bars.select("symbol", "open_time", target=pl.when(row.is_between(9, 19)).then(size).otherwise(0.0))
+    chosen = RiskLimits.model_validate({"max_position": 1 if not limits else 2, **limits})
+    entries = entries_of(simulate(bars, wanted, FREE, chosen), chosen)
+    assert entries["entered"].to_list() == pytest.approx(entered)
+    assert entries["target"].to_list() == pytest.approx([first, then])
+    assert entries["bars"].to_list() == [11, 11]
+
+
+def test_each_order_that_was_cut_is_that_of_its_own_trade() -> None:
+    """S1 wants .8 four times: beside .5 it is cut to .5, alone it is not, beside 1 it is not let in, then again not."""
+    bars = market(3).with_columns(pl.lit(100.0).alias(name) for name in ("open", "high", "low", "close"))
+    bars = bars.with_columns(volume=pl.lit(5e9))
+    row = pl.int_range(pl.len()).over("symbol")
+    beside = pl.when(row.is_between(5, 15)).then(0.5).when(row.is_between(50, 80)).then(1.0).otherwise(0.0)
+    is_held = pl.any_horizontal(row.is_between(first, first + 4) for first in (8, 30, 60, 100))
+    ours = pl.when(is_held).then(0.8).otherwise(0.0)
+    wanted = bars.select("symbol", "open_time", target=pl.when(pl.col("symbol") == "S0").then(beside).otherwise(ours))
+    run = simulate(bars, wanted, FREE, RiskLimits())
+    found = entries_of(run, RiskLimits()).filter(pl.col("symbol") == "S1")
+    assert found.select("bars", pl.col("entered", "target").round(9)).rows() == [
+        (5, 0.5, 0.8),
+        (5, 0.8, 0.8),
+        (5, 0.8, 0.8),
+    ]
+    assert run.rejected.height == 2
 
 
 def test_a_trade_stopped_in_its_first_bar_counts_as_one_bar() -> None:
@@ -90,41 +133,9 @@ def test_a_trade_stopped_in_its_first_bar_counts_as_one_bar() -> None:
     stopped = near.select("symbol", "open_time", "target", stop=pl.col("close") * 0.999)
     run = simulate(bars, stopped, FREE, RiskLimits())
     assert (run.trades["bars"] == 0).any()
-    entries = entries_of(run, RiskLimits())["S0"]
-    assert entries.bars.min() == 1
-    assert len(entries.bars) == run.trades.height
-
-
-@settings(max_examples=60)
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(0, 30), st.integers(0, 1000))
-def test_whatever_the_trades_they_lie_apart_within_the_range(lengths: list[int], free: int, seed: int) -> None:
-    n_rows = sum(lengths) + len(lengths) + free + 1
-    sizes = np.arange(1.0, len(lengths) + 1)
-    symbols = pl.Series(["A"] * n_rows)
-    (target,) = random_targets(symbols, {"A": Entries(np.array(lengths), sizes)}, latency=0, traders=1, seed=seed)
-    decided = [(row, value) for row, value in enumerate(target) if not np.isnan(value)]
-    entries, exits = decided[::2], decided[1::2]
-    assert all(value > 0 for _, value in entries)
-    assert all(value == 0 for _, value in exits)
-    assert exits[-1][0] <= n_rows - 2
-    held = {size: leave - enter for (enter, size), (leave, _) in zip(entries, exits, strict=True)}
-    assert held == dict(zip(sizes, lengths, strict=True))
-
-
-def test_every_placement_is_equally_likely() -> None:
-    """Trades of 2 and 1 bars in 8: 3 free bars go to 3 gaps in 10 ways, in 2 orders; 20 placements, 20,000 traders."""
-    entries = {"A": Entries(np.array([2, 1]), np.array([1.0, -1.0]))}
-    drawn = random_targets(pl.Series(["A"] * 9), entries, latency=0, traders=20_000, seed=5)
-    counts = Counter(tuple(np.flatnonzero(target > 0)) + tuple(np.flatnonzero(target < 0)) for target in drawn)
-    assert len(counts) == 20
-    assert max(abs(count - 1_000) for count in counts.values()) < 4 * np.sqrt(1_000)
-
-
-def test_who_was_always_in_the_market_stays_there() -> None:
-    entries = {"A": Entries(np.array([4, 5]), np.array([1.0, -1.0]))}
-    for target in random_targets(pl.Series(["A"] * 10), entries, latency=0, traders=10, seed=1):
-        decided = [row for row, value in enumerate(target) if not np.isnan(value)]
-        assert decided in ([0, 4], [0, 5])
+    entries = entries_of(run, RiskLimits())
+    assert entries["bars"].min() == 1
+    assert entries.height == run.trades.height
 
 
 def test_the_same_seed_draws_the_same_and_each_trader_keeps_his_own() -> None:
@@ -151,6 +162,58 @@ def test_a_strategy_without_skill_stands_anywhere_among_them_and_one_that_knows_
     run = simulate(bars, tomorrow, FREE, RiskLimits())
     luck = random_returns(bars, run, FREE, RiskLimits(), traders=100)
     assert percentile(run.equity["equity"][-1] / 10_000 - 1, luck) == 1.0
+
+
+def held_at_random(bars: pl.DataFrame, seed: int, share: float, size: float) -> pl.DataFrame:
+    """Hold each symbol for about ten bars at a time, at times of its own."""
+    rng, held = np.random.default_rng([seed, 1]), np.zeros(bars.height)
+    row = 0
+    while (row := row + 1 + int(rng.exponential(10 * (1 - share) / share))) < len(held):
+        after = row + 1 + int(rng.exponential(10))
+        held[row:after], row = size, after
+    return bars.select("symbol", "open_time", target=pl.Series(held))
+
+
+def held_by_turns(bars: pl.DataFrame, seed: int, size: float) -> pl.DataFrame:
+    """Hold one symbol or another, for about ten bars at a time."""
+    rng = np.random.default_rng([seed, 1])
+    count = bars["symbol"].n_unique()
+    length = bars.height // count
+    who = np.repeat(rng.integers(count, size=length), 1 + rng.poisson(10, length))[:length]
+    held = np.concatenate([(who == number) * size for number in range(count)])
+    return bars.select("symbol", "open_time", target=pl.Series(held))
+
+
+@pytest.mark.parametrize("rises", [False, True])
+@pytest.mark.parametrize("way", ["in blocks, cut", "in one block, cut", "by turns", "by turns, with costs"])
+def test_random_timing_of_many_symbols_under_one_limit_stands_anywhere(way: str, rises: bool) -> None:
+    """A uniform place has mean .5 and deviation .289; of 40, the mean's own deviation is .046.
+
+    In a market that only rises, whoever is cut, or out of it longer, is behind, and whoever pays fewer costs ahead.
+    """
+    places = []
+    costs = Costs(taker_fee_bps=10) if way.endswith("costs") else FREE
+    for seed in range(40):
+        bars = market(seed, length=400, symbols=3).with_columns(volume=pl.lit(5.0))
+        bars = rising(bars) if rises else bars
+        if way.startswith("by turns"):
+            wanted = held_by_turns(bars, seed, 1.0)
+        else:
+            wanted = held_at_random(bars, seed, *((0.2, 0.6) if way == "in blocks, cut" else (0.6, 0.6)))
+        run = simulate(bars, wanted, costs, RiskLimits())
+        luck = random_returns(bars, run, costs, RiskLimits(), traders=30, seed=seed)
+        places.append(percentile(run.equity["equity"][-1] / 10_000 - 1, luck))
+    known = np.array([place for place in places if place is not None])
+    assert known.mean() == pytest.approx(0.5, abs=0.15)
+    assert known.std() == pytest.approx(0.289, abs=0.09)
+
+
+def rising(bars: pl.DataFrame) -> pl.DataFrame:
+    """Let every bar rise by as much as it moved, at a fifth of the pace."""
+    step = (pl.col("close") / pl.col("open")).log().abs() / 5
+    close = (100 * step.cum_sum().exp()).over("symbol")
+    opens = close.shift(fill_value=100.0).over("symbol")
+    return bars.with_columns(close=close, high=close, open=opens, low=opens)
 
 
 def test_who_never_trades_has_no_rivals() -> None:

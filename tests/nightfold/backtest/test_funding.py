@@ -90,6 +90,22 @@ def test_a_null_rate_is_refused() -> None:
         funding_of("BTCUSDT", hourly([0, 1]), HOUR, Costs(), stamps([8]).with_columns(funding_rate=None))
 
 
+@pytest.mark.parametrize("late", [0, 5, 499])
+def test_two_stamps_of_one_second_are_refused_since_both_would_be_paid(late: int) -> None:
+    again = stamps([16, 24]).with_columns(pl.col("funding_time") + pl.duration(milliseconds=late))
+    with pytest.raises(
+        SchemaError, match=r"BTCUSDT has 2 stamps of a second .* the first at 2024-01-01 16:00:00\+00:00"
+    ):
+        funding_of("BTCUSDT", hourly(list(range(24))), HOUR, Costs(), pl.concat([stamps([8, 16, 24]), again]))
+
+
+def test_stamps_a_second_apart_and_those_of_other_symbols_are_no_duplicates() -> None:
+    other = stamps([8, 16, 24]).with_columns(symbol=pl.lit("ETHUSDT"))
+    apart = stamps([8]).with_columns(pl.col("funding_time") + pl.duration(seconds=1))
+    both = pl.concat([stamps([8, 16, 24]), other, apart])
+    assert funding_of("BTCUSDT", hourly(list(range(24))), HOUR, Costs(), both).height == 4
+
+
 def test_recorded_funding_covers_the_bars_it_belongs_to(market_data: Path) -> None:
     funding = pl.read_parquet(market_data / "derivatives/binance_um_BTCUSDT_funding.parquet")
     funding = funding.with_columns(symbol=pl.lit("BTCUSDT.P"))

@@ -1,11 +1,12 @@
 """What the door of the simulation lets in."""
 
+import re
 from collections.abc import Callable
 
 import polars as pl
 import pytest
 
-from nightfold.backtest.tape import aligned_targets, checked_bars, interval_of
+from nightfold.backtest.tape import aligned_targets, checked_bars, interval_of, is_fillable
 from nightfold.errors import SchemaError
 
 Make = Callable[..., pl.DataFrame]
@@ -23,6 +24,22 @@ def test_every_fault_of_the_bars_is_listed(candles: Make) -> None:
 def test_a_null_price_is_a_fault(candles: Make) -> None:
     with pytest.raises(SchemaError, match="1 have prices"):
         checked_bars(candles([STILL, STILL]).with_columns(close=pl.Series([1.0, None]), low=1.0))
+
+
+@pytest.mark.parametrize("volume", [float("nan"), float("inf"), -1.0])
+def test_a_volume_that_says_nothing_is_refused_with_the_first_place(candles: Make, volume: float) -> None:
+    bars = candles([STILL] * 4).with_columns(volume=pl.Series([1.0, 0.0, volume, volume]))
+    place = f"{bars['symbol'][2]} at {bars['open_time'][2]}"
+    with pytest.raises(
+        SchemaError, match="2 have a volume that is no number of 0 or more, the first " + re.escape(place)
+    ):
+        checked_bars(bars)
+
+
+def test_bars_in_which_nothing_traded_pass(candles: Make) -> None:
+    bars = candles([STILL] * 3).with_columns(volume=pl.Series([1.0, 0.0, None]))
+    assert checked_bars(bars).equals(bars)
+    assert is_fillable(bars).tolist() == [True, False, False]
 
 
 def test_missing_columns_and_no_bars_are_refused(candles: Make) -> None:
