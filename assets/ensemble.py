@@ -21,12 +21,12 @@ from assets.reuse import VALIDATION, fit_card
 from assets.splits import stored_split
 from nightfold.ensemble.calibrate_values import Toward
 from nightfold.ensemble.diversity import ambiguity, correlation, pairs
-from nightfold.ensemble.fit import Ensemble, fit_ensemble
+from nightfold.ensemble.fit import ENOUGH, Ensemble, fit_ensemble, mean_until_enough
 from nightfold.ensemble.judge import Judgement, ablate, judge
 from nightfold.ensemble.picture import ablation_picture, correlation_picture
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.errors import ConfigError, LakeError, NightfoldError
-from nightfold.models.bundle import Bundle, load_bundle
+from nightfold.models.bundle import Bundle, load_bundle, read_manifest
 from nightfold.models.contract import Prediction
 from nightfold.models.rows import FeatureRows
 from nightfold.spec import fingerprint
@@ -81,10 +81,11 @@ def ensemble(plan: Plan, model_versions: dict[str, str]) -> tuple[dg.AssetsDefin
             judged = {h: _judge(plan, each) for h, each in rows.items()}
             weights = {h: each.blender.weights for h, each in fitted.items()}
             (folder / "ensemble.json").write_text(json.dumps(document, indent=1, sort_keys=True))
-            (folder / "judgement.json").write_text(json.dumps(_report(judged, weights), indent=1, sort_keys=True))
+            (folder / "judgement.json").write_text(json.dumps(_report(judged, fitted), indent=1, sort_keys=True))
             metadata = (
                 _metadata(plan, judged, weights)
                 | _one_sided(fitted)
+                | _until_enough(plan, rows)
                 | ({"learns_from": spec.remark} if spec.remark else {})
                 | _pictures(plan, partition, judged, reports)
             )
@@ -113,7 +114,8 @@ def _toward(plan: Plan) -> Toward:
 def _forecasts(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, scratch: Path) -> pl.DataFrame:
     """Out-of-sample forecasts stored with a member: of this as-of, or where asked for of those before it as well.
 
-    Of those before, only what was made with the same settings: other ones forecast something else.
+    Of those before, only what was made with the same settings, searched ones among them: others forecast something
+    else.
     """
     as_ofs = [partition.window.key]
     if plan.experiment.ensemble.oof == "past":
@@ -121,11 +123,17 @@ def _forecasts(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, sc
         as_ofs = [as_of for as_of in earlier if parse_moment(as_of, "as_of") <= partition.as_of]
     places = (f"universe={partition.universe}/{as_of}" for as_of in as_ofs)
     folders = [lake.fetch_folder(plan.key(member), place, scratch) for place in places]
-    settings = [fit_card(folder).get("settings") for folder in folders]
-    alike = (folder for folder, made in zip(folders, settings, strict=True) if made == settings[-1])
+    alike = (folder for folder in folders if _made_alike(folder, folders[-1]))
     return pl.concat(pl.read_parquet(folder / VALIDATION) for folder in alike).unique(
         _KEY, keep="last", maintain_order=True
     )
+
+
+def _made_alike(one: Path, other: Path) -> bool:
+    """Whether two stored models have the same settings: those of their file, and what a search made of them."""
+    if fit_card(one).get("settings") != fit_card(other).get("settings"):
+        return False
+    return read_manifest(one / "bundle").spec == read_manifest(other / "bundle").spec
 
 
 def _out_of_sample(
@@ -169,15 +177,16 @@ def _judge(plan: Plan, rows: OutOfSample) -> _Judged:
     try:
         return _Judged(judge(rows, spec, seed), ablate(rows, spec, seed), rows)
     except ConfigError:
-        if spec.method != "mean":
+        if mean_until_enough(rows, spec).method != "mean":
             raise
         return _Judged(None, pl.DataFrame(), rows)
 
 
-def _report(judged: Mapping[int, _Judged], weights: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+def _report(judged: Mapping[int, _Judged], fitted: Mapping[int, Ensemble]) -> dict[str, Any]:
     return {
         str(horizon): {
-            "weights": dict(weights[horizon]),
+            "method": fitted[horizon].blender.method,
+            "weights": fitted[horizon].blender.weights,
             "gate": found.judgement.gate.document() if found.judgement else None,
             "scores": found.judgement.scores.to_dicts() if found.judgement else [],
             "ablation": found.ablation.to_dicts(),
@@ -217,6 +226,16 @@ def _one_sided(fitted: Mapping[int, Ensemble]) -> dict[str, Any]:
     found = [str(horizon) for horizon, each in fitted.items() if getattr(each.calibrator, "one_sided", False)]
     words = f"{', '.join(found)} bars: all calibration rows went one way, so direction is not forecast"
     return {"calibration": words} if found else {}
+
+
+def _until_enough(plan: Plan, rows: Mapping[int, OutOfSample]) -> dict[str, Any]:
+    """Tell at which horizons the mean stands in, since few rows have gathered yet."""
+    spec = plan.experiment.ensemble
+    few = [
+        f"{horizon} ({each.independent:.0f})" for horizon, each in rows.items() if mean_until_enough(each, spec) != spec
+    ]
+    words = f"the mean, until {spec.method} has {ENOUGH} independent rows; bars ahead (rows so far): {', '.join(few)}"
+    return {"blended_by": words} if few else {}
 
 
 def _diversity(rows: OutOfSample) -> dict[str, Any]:

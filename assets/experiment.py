@@ -234,11 +234,13 @@ class Plan:
         lake: Lake,
         stage: str,
         make: Callable[[AsOfPartition, Path], tuple[str, dict[str, Any]]],
+        follow: Callable[[AsOfPartition, str], dict[str, Any]] = lambda partition, version: {},
     ) -> dg.MaterializeResult[None]:
         """Make and store the run's as-ofs one after another: what is stored stays when the run is killed.
 
         ``make`` writes a partition's files into a folder and returns its version and metadata; ``progress`` among them
-        is for the console only.
+        is for the console only. ``follow`` does what must not come before the lake has that version, and returns more
+        metadata; it also comes where ``make`` left the partition as it was stored.
         """
         key = self.key(stage)
         versions = {}
@@ -249,6 +251,7 @@ class Plan:
                 progress = metadata.pop("progress", "")
                 if any(Path(scratch).iterdir()):
                     lake.write_folder(key, lake_partition(partition), version, Path(scratch))
+            metadata |= follow(partition, version)
             versions[f"{partition.window.key}|{partition.universe}"] = version
             context.add_asset_metadata(
                 {**metadata, "seconds": round(perf_counter() - started, 2), "data_version": version},

@@ -1,4 +1,4 @@
-"""What the UI shows of a fit: scores, how they came about, what the model looks at, and where its run is recorded."""
+"""What the UI shows of a fit: scores, how they came about, what the model looks at, and what it took."""
 
 import json
 import shutil
@@ -19,22 +19,19 @@ from nightfold.models.bundle import Bundle
 from nightfold.models.score import CONSTANT
 from nightfold.models.train import Trained
 from nightfold.record.picture import curve_picture
-from nightfold.record.table import curve_table, fold_table, importance_table, thinned, top_features
+from nightfold.record.table import curve_table, fold_table, importance_table, top_features
 from nightfold.training import Sample
 from resources.lake import Lake
-from resources.tracking import Series, Tracking
 
-_CURVES, _IMPORTANCE, _FOLDS = "curves.parquet", "importance.parquet", "folds.parquet"
+CURVES, _IMPORTANCE, _FOLDS = "curves.parquet", "importance.parquet", "folds.parquet"
 COST = "cpu_seconds.json"
 """What the fits took: beside the bundle and outside its version, since no two runs take the same."""
-_RUN = "mlflow_run.txt"
 _FEATURES_SHOWN = 10
-_POINTS_TRACKED = 50
 
 
 def write_record(folder: Path, trained: Mapping[int, Trained], samples: Mapping[int, Sample]) -> None:
     """Put curves, importance and folds beside the bundle, where they have no part in its version."""
-    curve_table(trained).write_parquet(folder / _CURVES)
+    curve_table(trained).write_parquet(folder / CURVES)
     importance_table(trained).write_parquet(folder / _IMPORTANCE)
     fold_table(samples).write_parquet(folder / _FOLDS)
 
@@ -48,15 +45,9 @@ def write_trials(plan: Plan, lake: Lake, member: str, partition: AsOfPartition, 
 
 def copy_record(stored: Path, folder: Path) -> None:
     """Let a model that goes on take its record along; one of an older version may have none."""
-    for name in (_CURVES, _IMPORTANCE, _FOLDS, TRIALS, WARNINGS, _RUN):
+    for name in (CURVES, _IMPORTANCE, _FOLDS, TRIALS, WARNINGS):
         if (stored / name).exists():
             shutil.copy(stored / name, folder / name)
-
-
-def tracked_series(folder: Path) -> Series:
-    """Return the curves of a folder for MLflow, by horizon and part, thinned."""
-    parts = thinned(pl.read_parquet(folder / _CURVES), _POINTS_TRACKED).partition_by("horizon", "part", as_dict=True)
-    return {f"h{horizon:02d}/{part}": rows.select("round", "score").rows() for (horizon, part), rows in parts.items()}
 
 
 def fit_metadata(
@@ -64,7 +55,7 @@ def fit_metadata(
 ) -> dict[str, Any]:
     """Gather the scores of a bundle and, from its folder, what the fit left beside it."""
     features, curves = (
-        pl.read_parquet(folder / name) if (folder / name).exists() else None for name in (_IMPORTANCE, _CURVES)
+        pl.read_parquet(folder / name) if (folder / name).exists() else None for name in (_IMPORTANCE, CURVES)
     )
     shown: dict[str, Any] = {}
     if features is not None and features.height:
@@ -79,26 +70,10 @@ def fit_metadata(
     return _scores(bundle) | shown
 
 
-def keep_run(folder: Path, run: str | None) -> None:
-    """Put the id of the run beside the bundle, outside its version; none where tracking was down."""
-    if run:
-        (folder / _RUN).write_text(run)
-
-
-def left_by(folder: Path, tracking: Tracking) -> dict[str, Any]:
-    """Tell what a fit took and where its run is recorded, whenever it was; a model that goes on took nothing."""
-    cost, run = folder / COST, folder / _RUN
-    seconds = sum(json.loads(cost.read_text()).values()) if cost.exists() else None
-    linked = {"mlflow_run": run_link(tracking, run.read_text())} if run.exists() else {}
-    return linked if seconds is None else {"cpu_seconds": round(seconds, 2), **linked}
-
-
-def run_link(tracking: Tracking, run: str) -> dg.MetadataValue[Any]:
-    """Lead from a model to its run, and say what serves it where no server does."""
-    page = tracking.page(run)
-    if tracking.command is None:
-        return dg.MetadataValue.url(page)
-    return dg.MetadataValue.md(f"[{run}]({page}), while `{tracking.command}` runs")
+def taken_by(folder: Path) -> dict[str, Any]:
+    """Tell what a fit took, whenever it was; a model that goes on took nothing."""
+    cost = folder / COST
+    return {"cpu_seconds": round(sum(json.loads(cost.read_text()).values()), 2)} if cost.exists() else {}
 
 
 def _scores(bundle: Bundle) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import dagster as dg
 import polars as pl
 
 from assets.experiment import Plan, lake_partition
-from assets.fits import COST, fit_metadata, keep_run, left_by, tracked_series, write_record, write_trials
+from assets.fits import COST, fit_metadata, taken_by, write_record, write_trials
 from assets.frame_type import table_metadata
 from assets.heard import heard, warned
 from assets.keys import asset_key, code_version
+from assets.model_runs import record_run
 from assets.partitions import AsOfPartition
 from assets.reuse import FITTED, VALIDATION, earlier_fit, go_on
 from assets.splits import stored_split
@@ -104,12 +105,8 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
         def shown(partition: AsOfPartition, bundle: Bundle, folder: Path) -> dict[str, Any]:
             seen = possibly_seen({member: choice}, partition.as_of.date())
             marked = {"possibly_seen": seen[member]} if seen else {}
-            return (
-                fit_metadata(plan, member, partition, bundle, folder, reports)
-                | marked
-                | warned(folder)
-                | left_by(folder, tracking)
-            )
+            scores = fit_metadata(plan, member, partition, bundle, folder, reports)
+            return scores | marked | warned(folder) | taken_by(folder)
 
         def make(partition: AsOfPartition, folder: Path) -> tuple[str, dict[str, Any]]:
             samples = plan.samples(lake, partition)
@@ -141,12 +138,12 @@ def model(plan: Plan, member: str, choice: ModelChoice, *above: str) -> tuple[dg
             write_record(folder, trained, samples)
             if choice.tuning:
                 write_trials(plan, lake, member, partition, folder)
-            place = (plan.name, member, partition.window.key, partition.universe)
-            run = tracking.log(*place, wanted, bundle, folder, tracked_series(folder))
-            keep_run(folder, run)
             return wanted, shown(partition, bundle, folder)
 
-        return plan.store(context, lake, member, make)
+        def track(partition: AsOfPartition, version: str) -> dict[str, Any]:
+            return record_run(plan, lake, tracking, member, partition, version)
+
+        return plan.store(context, lake, member, make, track)
 
     return asset, version
 

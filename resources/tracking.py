@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightfold.errors import NightfoldError
-from nightfold.models.bundle import Bundle, Manifest
+from nightfold.models.bundle import Manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 LOG = logging.getLogger("nightfold.tracking")
 
@@ -52,7 +53,7 @@ class Tracking:
         as_of: str,
         universe: str,
         fingerprint: str,
-        bundle: Bundle,
+        manifest: Manifest,
         folder: Path,
         series: Series | None = None,
     ) -> str | None:
@@ -65,8 +66,8 @@ class Tracking:
         fingerprint
             Digits of the rows and settings behind it. A finished run with the same five is left as it is; one that
             was cut short is completed.
-        bundle
-            The fitted models.
+        manifest
+            What is known of the fitted models.
         folder
             Files to keep with the run.
         series
@@ -78,13 +79,38 @@ class Tracking:
             MLflow's id of the run; None where tracking is down, which is logged as a warning.
         """
         tags = {"model": model, "as_of": as_of, "universe": universe, "fingerprint": fingerprint}
-        tags |= {"digest": bundle.digest, _IDENTITY: "/".join((model, as_of, universe, fingerprint))}
+        tags |= {"digest": manifest.digest, _IDENTITY: "/".join((model, as_of, universe, fingerprint))}
         try:
             with self._alone():
-                return self._record(experiment, tags, bundle.manifest, folder, series or {})
+                return self._record(experiment, tags, manifest, folder, series or {})
         except _failures() as error:
             LOG.warning("%s/%s as of %s is stored but not tracked: %s", experiment, model, as_of, error)
             return None
+
+    def find(self, experiment: str, model: str, as_of: str, universe: str, digest: str) -> str | None:
+        """Return MLflow's id of the run of a stored model.
+
+        Parameters
+        ----------
+        experiment, model, as_of, universe
+            As of `log`.
+        digest
+            Of its bundle.
+
+        Returns
+        -------
+        str | None
+            None where there is no such run, or where tracking is down, which is logged as a warning.
+        """
+        tags = {"model": model, "as_of": as_of, "universe": universe, "digest": digest}
+        try:
+            with self._alone():
+                known = self._client.get_experiment_by_name(experiment)
+                found = None if known is None else self._run(str(known.experiment_id), tags)
+        except _failures() as error:
+            LOG.warning("the run of %s/%s as of %s cannot be looked up: %s", experiment, model, as_of, error)
+            return None
+        return None if found is None else str(found.info.run_id)
 
     def log_result(
         self, experiment: str, result: str, params: Mapping[str, str], metrics: Mapping[str, float | None]
@@ -107,7 +133,7 @@ class Tracking:
         try:
             with self._alone():
                 experiment_id = self._experiment(experiment)
-                if self._client.search_runs([experiment_id], f"tags.`{_IDENTITY}` = '{result}'", max_results=1):
+                if self._run(experiment_id, {_IDENTITY: result}):
                     return
                 run = self._client.create_run(experiment_id, tags={_IDENTITY: result}, run_name=result)
                 self._client.log_batch(run.info.run_id, told, [Param(name, value) for name, value in params.items()])
@@ -131,15 +157,20 @@ class Tracking:
         self, experiment: str, tags: Mapping[str, str], manifest: Manifest, folder: Path, series: Series
     ) -> str:
         experiment_id = self._experiment(experiment)
-        found = self._client.search_runs([experiment_id], f"tags.`{_IDENTITY}` = '{tags[_IDENTITY]}'", max_results=1)
-        if found and found[0].info.status == "FINISHED":
-            return str(found[0].info.run_id)
+        found = self._run(experiment_id, {_IDENTITY: tags[_IDENTITY]})
+        if found is not None and found.info.status == "FINISHED":
+            return str(found.info.run_id)
         name = f"{tags['model']} {tags['as_of']}"
-        run = found[0] if found else self._client.create_run(experiment_id, tags=dict(tags), run_name=name)
+        run = found or self._client.create_run(experiment_id, tags=dict(tags), run_name=name)
         self._write(run.info.run_id, manifest, series)
         self._client.log_artifacts(run.info.run_id, str(folder))
         self._client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
+
+    def _run(self, experiment_id: str, tags: Mapping[str, str]) -> "Run | None":
+        """Find the latest run with these tags."""
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        return next(iter(self._client.search_runs([experiment_id], wanted, max_results=1)), None)
 
     def _write(self, run_id: str, manifest: Manifest, series: Series) -> None:
         from mlflow.entities import Metric, Param

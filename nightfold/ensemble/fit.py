@@ -29,6 +29,10 @@ _BLENDERS: Mapping[str, type[Blender]] = {
     "boosted": BoostedBlender,
 }
 
+ENOUGH = 60
+"""Independent rows of the past from which on a stack, or ranks, take the place of the mean: on fewer, a stack of
+members that are alike was worse than their mean (decision 24)."""
+
 
 class Ensemble(Spec):
     """A blend and its calibrator, as they are stored: read with `model_validate_json`."""
@@ -47,6 +51,15 @@ def fit_blender(rows: OutOfSample, spec: EnsembleSpec) -> Blender:
     return _BLENDERS["boosted" if is_boosted else spec.method].fit(rows, spec)
 
 
+def mean_until_enough(rows: OutOfSample, spec: EnsembleSpec) -> EnsembleSpec:
+    """Return a spec, or that of the plain mean while the rows that gather with the as-ofs (`past`) are few.
+
+    Weights keep to it by themselves: they begin as equal ones, and move as rows can tell them apart.
+    """
+    is_few = spec.oof == "past" and spec.method in {"rank", "stack"} and rows.independent < ENOUGH
+    return spec.model_copy(update={"method": "mean"}) if is_few else spec
+
+
 def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zero") -> Ensemble:
     """Fit blend and calibrator.
 
@@ -59,7 +72,7 @@ def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zer
     rows
         Forecasts that the members made of rows they had not learnt from.
     spec
-        How to blend.
+        How to blend; as of `mean_until_enough`.
     toward
         What values forecast without skill fall back to, as of `MeanCalibrator`.
 
@@ -68,6 +81,7 @@ def fit_ensemble(rows: OutOfSample, spec: EnsembleSpec, *, toward: Toward = "zer
     ConfigError
         If there are too few rows for two halves, and the blend needs them.
     """
+    spec = mean_until_enough(rows, spec)
     blender = fit_blender(rows, spec)
     if spec.method == "mean":
         calibrating, blended = rows, blender.apply(rows.members)

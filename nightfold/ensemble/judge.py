@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.ensemble.blender import MeanBlender
 from nightfold.ensemble.bootstrap import Interval, block_interval
-from nightfold.ensemble.fit import fit_blender
+from nightfold.ensemble.fit import fit_blender, mean_until_enough
 from nightfold.ensemble.rows import OutOfSample
 from nightfold.models.contract import Prediction
 from nightfold.models.score import row_losses, score
@@ -74,7 +74,7 @@ def judge(rows: OutOfSample, spec: EnsembleSpec, seed: int = 0) -> Judgement:
     rows
         Forecasts that the members made of rows they had not learnt from.
     spec
-        How to blend.
+        How to blend; as of `mean_until_enough`.
     seed
         Of the bootstrap.
 
@@ -83,6 +83,7 @@ def judge(rows: OutOfSample, spec: EnsembleSpec, seed: int = 0) -> Judgement:
     ConfigError
         If a half is left without rows.
     """
+    spec = mean_until_enough(rows, spec)
     earlier, later = rows.halves()
     blender = fit_blender(earlier, spec)
     mean = MeanBlender.fit(earlier, spec)
@@ -115,7 +116,8 @@ def ablate(rows: OutOfSample, spec: EnsembleSpec, seed: int = 0) -> pl.DataFrame
         block bootstrap's interval, null where rows are too few. No rows for an ensemble of one.
     """
     schema = dict.fromkeys(("loss_change", "low", "high"), pl.Float64)
-    return pl.DataFrame(list(_ablations(rows, spec, seed)), {"member": pl.String, **schema}, orient="row")
+    found = _ablations(rows, mean_until_enough(rows, spec), seed)
+    return pl.DataFrame(list(found), {"member": pl.String, **schema}, orient="row")
 
 
 def _ablations(

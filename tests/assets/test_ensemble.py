@@ -1,15 +1,20 @@
 """Blends of every kind, through the assets: what they learn from had not been learnt by their members."""
 
+import io
 import json
+import shutil
 
 import dagster as dg
 import polars as pl
 import pytest
 import yaml
 
+from nightfold.tuning.selection import BEST_CONFIG
+
 BLENDS = {
     "averaged": {"method": "mean"},
     "weighed": {"method": "weighted", "oof": "past"},
+    "gathered": {"method": "stack", "oof": "past"},
     "ranked": {"method": "rank"},
     "stacked": {"method": "stack", "oof_blocks": 2},
     "folded": {"method": "stack", "oof": "purged_kfold", "oof_blocks": 3},
@@ -105,6 +110,22 @@ def test_an_ensemble_of_the_past_changes_with_an_earlier_as_of(made, tmp_path) -
     assert alone["ensembles"]["5"]["blender"] != stored["ensembles"]["5"]["blender"]
 
 
+def test_a_stack_of_the_past_is_the_mean_until_there_are_enough_rows_and_says_so(made) -> None:
+    first = as_ofs(made, "gathered")[0]
+    ours, mean = (json.loads(read(made, name, "ensemble", first, "ensemble.json")) for name in ("gathered", "averaged"))
+    assert ours["ensembles"] == mean["ensembles"]
+    methods = {"averaged": "mean", "weighed": "weighted", "gathered": "mean", "ranked": "rank", "stacked": "stack"}
+    for name, method in methods.items():
+        assert json.loads(read(made, name, "ensemble", first, "judgement.json"))["5"]["method"] == method
+        with made.workshop() as workshop:
+            events = workshop.instance.fetch_materializations(dg.AssetKey([name, "ensemble"]), limit=20).records
+        shown = {each.asset_materialization.partition: each.asset_materialization.metadata for each in events}
+        told = shown[f"{first}|pooled"].get("blended_by")
+        assert (told is not None) == (name == "gathered")
+        if told:
+            assert told.value.startswith("the mean, until stack has 60 independent rows; bars ahead (rows so far): 5 (")
+
+
 def test_the_past_counts_only_as_far_as_the_same_was_learnt(deploy) -> None:
     past = {"ensemble": {"method": "mean", "oof": "past"}}
     place = deploy(experiments={"turned": past})
@@ -120,6 +141,41 @@ def test_the_past_counts_only_as_far_as_the_same_was_learnt(deploy) -> None:
     made = json.loads(read(place, "turned", "ensemble", "2024-02-19", "ensemble.json"))
     moved = forecasts(place, "turned", "2024-02-19").filter(pl.col("label") != 0).height
     assert made["ensembles"]["5"]["calibrator"]["rows"] == moved
+
+
+def test_the_past_counts_only_as_far_as_members_were_tuned_alike(deploy, tmp_path) -> None:
+    """Searched each week: three leaves at first, then seven for two weeks, whatever the searches found."""
+    search = {"method": "random", "trials": 2, "folds": 1, "rungs": 1, "space": {"leaves": [3, 7]}}
+    members = {"lightgbm": {"rounds": 5, "min_data_in_leaf": 20, "tuning": search}}
+    place = deploy(
+        universe={"symbols": ["AAAUSDT"]},
+        experiments={"tuned": {"models": members, "retune": "week", "ensemble": {"method": "mean", "oof": "past"}}},
+    )
+    weeks, lake = {"2024-02-12": 3, "2024-02-19": 7, "2024-02-26": 7}, place.environment().lake
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research", "tune"):
+            workshop.backfill(layer)
+        for as_of, leaves in weeks.items():
+            key, partition = "tuned/tuning", f"universe=pooled/{as_of}"
+            folder = shutil.copytree(lake.fetch_folder(key, partition, tmp_path), tmp_path / as_of)
+            found = json.loads((folder / "lightgbm" / BEST_CONFIG).read_text())
+            found["config"]["leaves"] = leaves
+            (folder / "lightgbm" / BEST_CONFIG).write_text(json.dumps(found))
+            lake.write_folder(key, partition, f"{leaves} leaves", folder)
+        workshop.backfill("train")
+
+    def rows(*as_ofs: str) -> int:
+        files = (read(place, "tuned", "lightgbm", as_of, "validation.parquet") for as_of in as_ofs)
+        known = pl.concat(pl.read_parquet(io.BytesIO(file)) for file in files)
+        return known.unique(["symbol", "open_time"]).filter(pl.col("label") != 0).height
+
+    def used(as_of: str) -> int:
+        made = json.loads(read(place, "tuned", "ensemble", as_of, "ensemble.json"))
+        return made["ensembles"]["5"]["calibrator"]["rows"]
+
+    _, second, third = weeks
+    assert used(second) == rows(second)
+    assert used(third) == rows(second, third) > rows(third)
 
 
 def test_validation_rows_that_all_went_up_leave_a_base_rate_and_are_recorded(deploy) -> None:

@@ -7,9 +7,13 @@ import polars as pl
 import pytest
 from mlflow import MlflowClient
 
+from nightfold.errors import LakeError
 from nightfold.models.bundle import load_bundle
 from nightfold.record.table import CURVES, FOLDS, IMPORTANCE
 from nightfold.window import parse_moment
+from pipeline_defs.runs import RunFailedError
+from resources.lake import Lake
+from resources.tracking import Tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -107,3 +111,72 @@ def test_a_model_that_is_found_fitted_and_one_that_goes_on_lead_to_the_run_all_t
     assert any("lightgbm" in line and "already fitted" in line for line in told)
     assert again.metadata["mlflow_run"].md_str.partition("]")[0] == links[first].partition("]")[0]
     assert again.metadata["cpu_seconds"].value == shown[first]["cpu_seconds"].value > 0
+
+
+@pytest.fixture(scope="module")
+def prepared(deploy):
+    """One member that retrains with each month, and nothing fitted."""
+    models = {"class_frequencies": {"retrain": "month"}}
+    place = deploy(experiments={"plain": {"models": models, "first_as_of": "2024-02-12"}})
+    with place.workshop() as workshop:
+        for layer in ("ingest", "research"):
+            workshop.backfill(layer)
+    return place
+
+
+def runs(place):
+    """As-of, state and id of every run that MLflow has of a deployment."""
+    client = MlflowClient(f"sqlite:///{place.lake.parent / 'mlflow.db'}")
+    experiments = [each.experiment_id for each in client.search_experiments(filter_string="name = 'plain'")]
+    found = client.search_runs(experiments) if experiments else []
+    return sorted((run.data.tags["as_of"], run.info.status, run.info.run_id) for run in found)
+
+
+def train(place, *as_ofs):
+    """Train from the first to the last of some as-ofs; return the links of what was made last, by as-of."""
+    with place.workshop() as workshop:
+        workshop.backfill("train", as_ofs[0], as_ofs[-1])
+        key = dg.AssetKey(["plain", "class_frequencies"])
+        events = [each.asset_materialization for each in workshop.instance.fetch_materializations(key, limit=9).records]
+    latest = {str(event.partition).partition("|")[0]: event.metadata["mlflow_run"].md_str for event in reversed(events)}
+    return {as_of: latest[as_of].partition("[")[2].partition("]")[0] for as_of in as_ofs}
+
+
+def test_a_model_that_the_lake_cannot_take_leaves_no_run(prepared, tmp_path, monkeypatch):
+    ours, write = prepared.copy(tmp_path), Lake.write_folder
+
+    def full(lake, key, *arguments):
+        if key == "plain/class_frequencies":
+            raise LakeError("no space left on device")
+        return write(lake, key, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "write_folder", full)
+        with pytest.raises(RunFailedError, match="no space left"):
+            train(ours, "2024-02-12")
+    assert runs(ours) == []
+    assert not (ours.lake / "plain/class_frequencies").exists()
+    link = train(ours, "2024-02-12")
+    assert runs(ours) == [("2024-02-12", "FINISHED", link["2024-02-12"])]
+
+
+@pytest.mark.parametrize("cut", ["log", "_write"])
+def test_a_model_stored_but_not_tracked_has_its_one_run_after_the_next_materialization(
+    prepared, tmp_path, monkeypatch, cut
+):
+    """Cut off before its run was begun, and while it was written."""
+    ours = prepared.copy(tmp_path)
+
+    def killed(*_):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracking, cut, killed)
+        with pytest.raises(RunFailedError, match="killed"):
+            train(ours, "2024-02-12")
+    assert (ours.lake / "plain/class_frequencies/universe=pooled/2024-02-12/current.json").exists()
+    assert "FINISHED" not in {state for _, state, _ in runs(ours)}
+    for as_ofs in (["2024-02-12", "2024-02-19"], ["2024-02-12"], ["2024-02-19"]):
+        links = train(ours, *as_ofs)
+        assert runs(ours) == [("2024-02-12", "FINISHED", links[as_ofs[0]])]
+        assert set(links.values()) == {links[as_ofs[0]]}

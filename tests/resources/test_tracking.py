@@ -65,7 +65,7 @@ def runs(address: str, experiment: str) -> list[Run]:
 
 
 def test_a_run_keeps_what_the_bundle_knows(address: str, folder: Path, bundle: Bundle) -> None:
-    run_id = Tracking(address).log("kept", *KEY[1:], bundle, folder)
+    run_id = Tracking(address).log("kept", *KEY[1:], bundle.manifest, folder)
     (run,) = runs(address, "kept")
     assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
     expected = {
@@ -89,7 +89,7 @@ def test_a_run_draws_curves_by_step(address: str, folder: Path, bundle: Bundle) 
         for horizon in range(12)
         for part in ("train", "stopping")
     }
-    run_id = Tracking(address).log("drawn", *KEY[1:], bundle, folder, series)
+    run_id = Tracking(address).log("drawn", *KEY[1:], bundle.manifest, folder, series)
     assert run_id is not None
     for name, points in series.items():
         told = MlflowClient(address).get_metric_history(run_id, name)
@@ -105,17 +105,32 @@ def test_a_run_has_a_page_and_a_database_a_command_that_shows_it(tmp_path: Path)
 
 
 def test_the_same_model_is_one_run_and_another_is_another(address: str, folder: Path, bundle: Bundle) -> None:
-    first = Tracking(address).log("counted", *KEY[1:], bundle, folder)
-    assert Tracking(address).log("counted", *KEY[1:], bundle, folder) == first
+    first = Tracking(address).log("counted", *KEY[1:], bundle.manifest, folder)
+    assert Tracking(address).log("counted", *KEY[1:], bundle.manifest, folder) == first
     model, as_of, universe, fingerprint = KEY[1:]
     others = [
-        Tracking(address).log("counted", "other", as_of, universe, fingerprint, bundle, folder),
-        Tracking(address).log("counted", model, "2024-01-02", universe, fingerprint, bundle, folder),
-        Tracking(address).log("counted", model, as_of, "BTCUSDT", fingerprint, bundle, folder),
-        Tracking(address).log("counted", model, as_of, universe, "fedcba9876543210", bundle, folder),
+        Tracking(address).log("counted", "other", as_of, universe, fingerprint, bundle.manifest, folder),
+        Tracking(address).log("counted", model, "2024-01-02", universe, fingerprint, bundle.manifest, folder),
+        Tracking(address).log("counted", model, as_of, "BTCUSDT", fingerprint, bundle.manifest, folder),
+        Tracking(address).log("counted", model, as_of, universe, "fedcba9876543210", bundle.manifest, folder),
     ]
     assert len({first, *others}) == 5
     assert len(runs(address, "counted")) == 5
+
+
+def test_a_run_is_found_by_what_it_is_of(address: str, folder: Path, bundle: Bundle) -> None:
+    ours, (model, as_of, universe) = Tracking(address), KEY[1:4]
+    assert ours.find("found", model, as_of, universe, bundle.digest) is None
+    run_id = ours.log("found", *KEY[1:], bundle.manifest, folder)
+    assert ours.find("found", model, as_of, universe, bundle.digest) == run_id
+    others = [
+        ("kept", model, as_of, "BTCUSDT", bundle.digest),
+        ("found", "other", as_of, universe, bundle.digest),
+        ("found", model, "2024-01-02", universe, bundle.digest),
+        ("found", model, as_of, "BTCUSDT", bundle.digest),
+        ("found", model, as_of, universe, "0" * 64),
+    ]
+    assert [ours.find(*other) for other in others] == [None] * 5
 
 
 def test_a_run_that_was_cut_short_is_completed(
@@ -127,10 +142,10 @@ def test_a_run_that_was_cut_short_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_artifacts", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            Tracking(address).log("cut", *KEY[1:], bundle, folder)
+            Tracking(address).log("cut", *KEY[1:], bundle.manifest, folder)
     (cut,) = runs(address, "cut")
     assert cut.info.status == "RUNNING"
-    assert Tracking(address).log("cut", *KEY[1:], bundle, folder) == cut.info.run_id
+    assert Tracking(address).log("cut", *KEY[1:], bundle.manifest, folder) == cut.info.run_id
     (whole,) = runs(address, "cut")
     assert whole.info.status == "FINISHED"
 
@@ -139,7 +154,7 @@ def test_mlflow_keeps_no_global_address(address: str, folder: Path, bundle: Bund
     import mlflow
 
     before = mlflow.get_tracking_uri()
-    Tracking(address).log("global", *KEY[1:], bundle, folder)
+    Tracking(address).log("global", *KEY[1:], bundle.manifest, folder)
     assert mlflow.get_tracking_uri() == before
     assert mlflow.active_run() is None
 
@@ -167,15 +182,17 @@ def test_tracking_that_is_down_is_a_warning(
     down: str, failing_server: str, folder: Path, bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="nightfold.tracking"):
-        assert Tracking(failing_server if down == "500" else down).log(*KEY, bundle, folder) is None
+        assert Tracking(failing_server if down == "500" else down).log(*KEY, bundle.manifest, folder) is None
+        assert Tracking(failing_server if down == "500" else down).find(*KEY[:4], bundle.digest) is None
     assert "noise/logistic_regression as of 2024-01-01 is stored but not tracked" in caplog.text
+    assert "the run of noise/logistic_regression as of 2024-01-01 cannot be looked up" in caplog.text
 
 
 def test_a_file_that_is_no_database_is_a_warning(
     tmp_path: Path, folder: Path, bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, " * 100)
-    assert Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}").log(*KEY, bundle, folder) is None
+    assert Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}").log(*KEY, bundle.manifest, folder) is None
     assert "not a database" in caplog.text
 
 
@@ -189,10 +206,10 @@ def test_importing_the_module_imports_no_mlflow() -> None:
 def test_two_processes_may_make_the_database_at_once(tmp_path: Path, folder: Path) -> None:
     address = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
     code = (
-        "import sys; from pathlib import Path; from nightfold.models.bundle import load_bundle;"
+        "import sys; from pathlib import Path; from nightfold.models.bundle import read_manifest;"
         "from resources.tracking import Tracking; address, folder, mine = sys.argv[1:];"
-        "bundle = load_bundle(Path(folder)); log = Tracking(address).log;"
-        "print(*(log('raced', 'm', '2024-01-01', 'pooled', key, bundle, Path(folder)) for key in ('shared', mine)))"
+        "manifest = read_manifest(Path(folder)); log = Tracking(address).log;"
+        "print(*(log('raced', 'm', '2024-01-01', 'pooled', key, manifest, Path(folder)) for key in ('shared', mine)))"
     )
     racing = [
         subprocess.Popen([sys.executable, "-c", code, address, str(folder), mine], stdout=subprocess.PIPE, text=True)
@@ -217,12 +234,12 @@ def test_a_database_whose_making_is_cut_short_is_not_there(
 
     monkeypatch.setattr(tables, "_upgrade_db", die)
     with pytest.raises(KilledError):
-        Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle, folder)
+        Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle.manifest, folder)
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_what_a_killed_process_left_of_a_database_is_made_anew(tmp_path: Path, folder: Path, bundle: Bundle) -> None:
     with closing(sqlite3.connect(tmp_path / "mlflow.part")) as half:
         half.executescript("create table alembic_version (version_num); create table metrics (key);")
-    assert Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle, folder) is not None
+    assert Tracking(f"sqlite:///{tmp_path}/mlflow.db").log(*KEY, bundle.manifest, folder) is not None
     assert sorted(path.name for path in tmp_path.glob("mlflow.*")) == ["mlflow.db", "mlflow.lock"]

@@ -8,9 +8,10 @@ import pytest
 
 from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.ensemble.calibrator import fit_calibrator
-from nightfold.ensemble.fit import Ensemble, fit_blender, fit_ensemble
+from nightfold.ensemble.fit import ENOUGH, Ensemble, fit_blender, fit_ensemble, mean_until_enough
+from nightfold.ensemble.judge import ablate, judge
 from nightfold.ensemble.rows import OutOfSample
-from nightfold.errors import SchemaError
+from nightfold.errors import ConfigError, SchemaError
 
 Market = Callable[..., OutOfSample]
 SPECS = {
@@ -124,3 +125,39 @@ def test_where_untouched_rows_begin_before_the_middle_the_halves_stay(market: Ma
     marked = replace(whole, untouched_from=int(whole.start.min()) + 1)
     for ours, theirs in zip(marked.halves(), whole.halves(), strict=True):
         assert np.array_equal(ours.start, theirs.start)
+
+
+GATHERED = {name: spec.model_copy(update={"oof": "past"}) for name, spec in SPECS.items()}
+
+
+@pytest.mark.parametrize("method", ["rank", "stack", "boosted"])
+@TASKS
+def test_rows_that_gather_with_the_as_ofs_are_blended_by_the_mean_until_there_are_enough(
+    market: Market, task: str, method: str
+) -> None:
+    few, many = market(task, rows=240), market(task, rows=900)
+    assert few.independent < ENOUGH <= many.independent
+    spec, plain = GATHERED[method], SPECS["mean"]
+    assert fit_ensemble(few, spec) == fit_ensemble(few, plain)
+    assert ablate(few, spec).equals(ablate(few, plain))
+    ours, mean = judge(few, spec), judge(few, plain)
+    assert ours.scores.equals(mean.scores)
+    assert (ours.gate, ours.weights) == (mean.gate, mean.weights)
+    assert fit_ensemble(many, spec) == fit_ensemble(many, SPECS[method]) != fit_ensemble(many, plain)
+    assert not judge(many, spec).scores.equals(judge(many, plain).scores)
+
+
+def test_other_rows_and_weights_need_no_mean_to_begin_with(market: Market) -> None:
+    """Weights begin as equal ones: the least loss of few rows hardly moves them."""
+    few = market("three_class", rows=24)
+    others = [*SPECS.values(), GATHERED["mean"], GATHERED["weighted"]]
+    assert [mean_until_enough(few, spec) for spec in others] == others
+    assert fit_ensemble(few, GATHERED["weighted"]).blender == fit_blender(few, SPECS["weighted"])
+    assert fit_blender(few, GATHERED["weighted"]).weights == pytest.approx(dict.fromkeys(few.names, 1 / 3), abs=0.03)
+
+
+def test_rows_of_which_no_halves_can_be_made_are_blended_by_the_mean(market: Market) -> None:
+    few = market("three_class", rows=3)
+    with pytest.raises(ConfigError):
+        fit_ensemble(few, SPECS["stack"])
+    assert fit_ensemble(few, GATHERED["stack"]) == fit_ensemble(few, SPECS["mean"])
