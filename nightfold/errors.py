@@ -13,12 +13,13 @@ class ConfigError(NightfoldError, ValueError):
 
 
 class UnknownNameError(ConfigError):
-    """A name is in no catalog; the message offers the close ones."""
+    """A name is in no catalog; the message offers the close ones, else all, or what lists them where they are many."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], listed_by: str | None = None) -> None:
         known = sorted(known)
         close = get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}."
+        every = f"known: {', '.join(known)}." if listed_by is None else f"`{listed_by}` lists all."
+        hint = f"did you mean {' or '.join(close)}?" if close else every
         super().__init__(f"{kind} `{name}` is unknown; {hint}")
 
 

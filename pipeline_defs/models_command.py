@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -26,18 +27,23 @@ def models(context: typer.Context) -> None:
 
 
 def list_models() -> None:
-    """Print every family with what it can do."""
-    from nightfold.models.catalog import find_model, model_names
+    """Print every family with what it can do: a line each on a terminal of 80 columns, tasks by their initials."""
+    from typing import get_args
 
-    table = Table("model", "family", "tasks", "looks at", "weights", "stops early", "extra")
-    for column in table.columns:
-        column.overflow = "fold"
+    from nightfold.models.catalog import find_model, model_names
+    from nightfold.models.objective import Task
+
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False)
+    for heading in ("model", "family", "tasks", "looks at", "weights", "stops early", "extra"):
+        table.add_column(heading, no_wrap=heading in {"model", "family", "tasks"})
     for name in model_names():
         entry = find_model(name)
         able = entry.capabilities
+        tasks = " ".join(task[0] if task in able.tasks else " " for task in get_args(Task))
         said = ["yes" if flag else "no" for flag in (able.weights, able.early_stopping)]
-        table.add_row(name, entry.family, ", ".join(able.tasks), able.inputs, *said, able.extra or "")
+        table.add_row(name, entry.family, tasks, able.inputs, *said, able.extra or "")
     OUT.print(table)
+    OUT.print(f"Tasks: {', '.join(f'{task[0]} {task}' for task in get_args(Task))}.")
 
 
 @app.command("check")

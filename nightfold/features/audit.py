@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nightfold.features.catalog import CATALOG
 from nightfold.features.compute import chosen, compute_features
+from nightfold.features.cut import many_times, some_times, tried_times, visible_share
 from nightfold.features.feature import Feature
 from nightfold.interval import Interval
 from nightfold.schema import FLOW, KEY, PRICES
@@ -29,6 +31,7 @@ def audit_features(
     names: Iterable[str | Feature] | None = None,
     *,
     cuts: int = 4,
+    own_cuts: int = 400,
     seed: int = 7,
     interval: Interval | None = None,
     leader: str | None = None,
@@ -46,6 +49,9 @@ def audit_features(
         Names from the catalog, or features of your own; all of the default set where none are given.
     cuts
         Points in time to try; each costs about two computations over ``bars``.
+    own_cuts
+        Points to try for features that are not the catalog's: three in four spread evenly over times of day and
+        weekdays, one in four at rows of unlike volume or move, where there are so many.
     seed
         Of the points and of the noise.
     interval
@@ -57,12 +63,36 @@ def audit_features(
     -------
     DataFrame
         One row a feature: ``feature``, ``lookback``, whether it was ``moved_by_future`` or
-        ``needs_more_than_lookback``, and in how many rows it has a value (``known_rows``): one without any was not
-        put to the test.
+        ``needs_more_than_lookback``, in how many rows it has a value (``known_rows``; one without any was not put to
+        the test), the ``cuts`` tried, and the ``visible_share``: a peek of a single bar is seen at its own row alone,
+        and must show in this share of the rows to be found with 95 %.
     """
     features = chosen(names)
     random = np.random.default_rng(seed)
     bars = bars.sort(KEY)
+    own = [feature for feature in features if CATALOG.get(feature.name) is not feature]
+    ours = [feature for feature in features if CATALOG.get(feature.name) is feature]
+    found = []
+    if ours:
+        times = some_times(tried_times(bars, _longest(ours)), cuts, random)
+        found.append(_audited(bars, ours, times, len(times), random, interval, leader))
+    if own:
+        tried, spread = many_times(bars, tried_times(bars, _longest(own)), own_cuts, random)
+        found.append(_audited(bars, own, tried, spread, random, interval, leader))
+    order = pl.DataFrame({"feature": [feature.name for feature in features]})
+    return order.join(pl.concat(found), on="feature", maintain_order="left")
+
+
+def _audited(
+    bars: pl.DataFrame,
+    features: Sequence[Feature],
+    times: Sequence[datetime],
+    spread: int,
+    random: np.random.Generator,
+    interval: Interval | None,
+    leader: str | None,
+) -> pl.DataFrame:
+    """Put features to the test at some points in time, of which so many are spread over all."""
 
     def values(frame: pl.DataFrame, wanted: Sequence[Feature] = features) -> Values:
         computed = compute_features(frame, wanted, interval=interval, leader=leader).drop(KEY)
@@ -72,7 +102,7 @@ def audit_features(
     moved = np.zeros(len(features), dtype=bool)
     short = np.zeros(len(features), dtype=bool)
     slack = TOLERANCE * np.array([_deviation(column) for column in full.T])
-    for time in _cut_times(bars, features, cuts, random):
+    for time in times:
         past = (bars["open_time"] <= time).to_numpy()
         moved |= _differs(values(bars.filter(past)), full[past], slack).any(axis=0)
         moved |= _differs(values(_with_noise(bars, past, random))[past], full[past], slack).any(axis=0)
@@ -84,6 +114,8 @@ def audit_features(
             "moved_by_future": moved,
             "needs_more_than_lookback": short,
             "known_rows": np.isfinite(full).sum(axis=0),
+            "cuts": len(times),
+            "visible_share": visible_share(spread),
         }
     )
 
@@ -132,8 +164,8 @@ def audit_stored(
         return counts
 
     unlike, moved = differing(bars, lambda rows: rows), np.zeros(len(names), dtype=np.int64)
-    for cut in _some_rows(stored["open_time"].unique().sort(), cuts, random):
-        near = _around(bars, cut, max(feature.lookback for feature in features))
+    for cut in some_times(stored["open_time"].unique().sort(), cuts, random):
+        near = _around(bars, cut, _longest(features))
         past = (near["open_time"] <= cut).to_numpy()
         newest = partial(_newest, until=cut)
         moved += differing(near.filter(past), newest) + differing(_with_noise(near, past, random), newest)
@@ -157,18 +189,8 @@ def _numbers(frame: pl.DataFrame, names: Sequence[str]) -> Values:
     return frame.select(names).to_numpy().astype(np.float64)
 
 
-def _some_rows(times: pl.Series, count: int, random: np.random.Generator) -> list[datetime]:
-    rows = random.choice(times.len(), size=min(count, times.len()), replace=False)
-    return [times[int(row)] for row in np.sort(rows)]
-
-
-def _cut_times(
-    bars: pl.DataFrame, features: Sequence[Feature], cuts: int, random: np.random.Generator
-) -> list[datetime]:
-    """Points with a future behind them, and the longest lookback before them where there are enough bars."""
-    times = bars["open_time"].unique().sort()[:-1]
-    first = min(max((feature.lookback for feature in features), default=0), times.len() // 2)
-    return _some_rows(times[first:], cuts, random)
+def _longest(features: Sequence[Feature]) -> int:
+    return max((feature.lookback for feature in features), default=0)
 
 
 def _with_noise(bars: pl.DataFrame, past: Mask, random: np.random.Generator) -> pl.DataFrame:

@@ -8,9 +8,15 @@ import polars as pl
 from nightfold.errors import ConfigError
 from nightfold.features.feature import Feature
 from nightfold.features.segment import Array, Segment
+from nightfold.own_fault import own_code
 from nightfold.own_file import load_own
 
 FrameFunction = Callable[[pl.DataFrame], object]
+
+_WAY_OUT = (
+    "It was given {bars} bars, and must give one number for each, null where it cannot tell; an audit also gives it "
+    "just its lookback and one bar more."
+)
 
 
 def own_feature(function: FrameFunction, lookback: int, name: str | None = None) -> Feature:
@@ -54,19 +60,31 @@ def load_feature(place: str, lookback: int) -> Feature:
     Parameters
     ----------
     place
-        File and function, such as ``features.py:spread``. The file is executed.
+        File and function, such as ``features.py:spread``. The file is executed, and anew each time that values are
+        computed: nothing it keeps from one call is there in the next.
     lookback
         As in `own_feature`.
 
     Raises
     ------
     ConfigError
-        If there is no such file or function, or the file cannot be executed.
+        If there is no such file or function, or the file cannot be executed; when computed, if the function raises.
     """
+    name, _ = _loaded(place)
+
+    def values(bars: pl.DataFrame) -> object:
+        _, function = _loaded(place)
+        with own_code(place, _WAY_OUT.format(bars=bars.height)):
+            return function(bars)
+
+    return own_feature(values, lookback, name)
+
+
+def _loaded(place: str) -> tuple[str, FrameFunction]:
     name, function = load_own(place, "function", "features.py:spread")
     if not callable(function):
         raise ConfigError(f"`own` is {place!r}, a {type(function).__name__}; it must be a function.")
-    return own_feature(function, lookback, name)
+    return name, function
 
 
 def _bars(segment: Segment) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from nightfold.features.catalog import CATALOG, SETS
 from nightfold.features.feature import Feature
 from nightfold.spec import Spec
 
+_LISTED_BY = "nightfold features --page"
+
 
 class FeatureSelection(Spec):
     """Features by set, group, name or pattern; the whole of the sets where nothing narrower is named."""
@@ -95,7 +97,7 @@ def max_lookback(names: Iterable[str]) -> int:
     names = list(names)
     for name in names:
         if name not in CATALOG:
-            raise UnknownNameError("feature", name, CATALOG)
+            raise UnknownNameError("feature", name, CATALOG, _LISTED_BY)
     return max((CATALOG[name].lookback for name in names), default=0)
 
 
@@ -116,6 +118,13 @@ def _meant(kind: str, words: list[str], offered: Sequence[Feature], labels: Call
     for word in words:
         found = {feature.name for feature in offered if any(fnmatchcase(label, word) for label in labels(feature))}
         if not found:
-            raise UnknownNameError(kind, word, {label for feature in offered for label in labels(feature)})
+            known = {label for feature in offered for label in labels(feature)}
+            raise UnknownNameError(kind, word, _alike(word, known), None if kind == "feature group" else _LISTED_BY)
         meant |= found
     return meant
+
+
+def _alike(word: str, known: set[str]) -> set[str]:
+    """List what a word may have meant: for the beginning of names, such as `rsy_*`, beginnings as long."""
+    stem = word.removesuffix("*")
+    return {f"{name[: len(stem)]}*" for name in known} if stem and stem != word else known

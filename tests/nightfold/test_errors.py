@@ -32,3 +32,9 @@ def test_an_unknown_name_offers_the_close_ones() -> None:
 
 def test_where_nothing_is_close_all_are_named_in_order() -> None:
     assert str(UnknownNameError("model", "x", ["b", "a"])) == "model `x` is unknown; known: a, b."
+
+
+def test_where_nothing_is_close_among_many_the_way_to_list_them_is_told() -> None:
+    said = "feature `x` is unknown; `nightfold features --page` lists all."
+    assert str(UnknownNameError("feature", "x", ["aaa", "bbb"], "nightfold features --page")) == said
+    assert "did you mean aaa?" in str(UnknownNameError("feature", "aab", ["aaa", "ccc"], "nightfold features --page"))

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from nightfold.features.audit import audit_features
+from nightfold.features.cut import visible_share
 from nightfold.features.feature import Feature
 from nightfold.features.segment import Array, Segment, lag
 
@@ -52,7 +53,7 @@ def return_over_ten(bars: Segment) -> Array:
 
 
 def audited(bars: pl.DataFrame, feature: Feature) -> tuple[bool, bool]:
-    row = audit_features(bars, [feature], cuts=4).row(0, named=True)
+    row = audit_features(bars, [feature], own_cuts=20).row(0, named=True)
     return row["moved_by_future"], row["needs_more_than_lookback"]
 
 
@@ -85,8 +86,39 @@ def test_an_honest_feature_passes(lively: pl.DataFrame) -> None:
 
 def test_the_catalog_passes_on_two_symbols_one_of_them_with_a_hole(lively: pl.DataFrame, outage: pl.DataFrame) -> None:
     table = audit_features(pl.concat([outage, lively]), cuts=2)
-    assert table.columns == ["feature", "lookback", "moved_by_future", "needs_more_than_lookback", "known_rows"]
+    faults = ["moved_by_future", "needs_more_than_lookback"]
+    assert table.columns == ["feature", "lookback", *faults, "known_rows", "cuts", "visible_share"]
+    assert table["cuts"].unique().to_list() == [2]
     assert table.filter(pl.col("moved_by_future") | pl.col("needs_more_than_lookback")).is_empty()
+
+
+def next_return_at_noon(bars: Segment) -> Array:
+    return np.where(bars.time % 86_400_000 == 43_200_000, next_return(bars), bars.log_return)
+
+
+def next_return_of_the_busiest_bar(bars: Segment) -> Array:
+    return np.where(bars.volume == bars.volume.max(), next_return(bars), bars.log_return)
+
+
+def return_before_a_leap(bars: Segment) -> Array:
+    following = next_return(bars)
+    return np.where(np.abs(following) > 0.04, following, bars.log_return)
+
+
+@pytest.mark.parametrize("peek", [next_return_at_noon, next_return_of_the_busiest_bar, return_before_a_leap])
+def test_a_peek_in_a_few_rows_of_a_thousand_is_caught(lively: pl.DataFrame, peek: Callable[[Segment], Array]) -> None:
+    (row,) = audit_features(lively[:1_000], [own(peek, 1)]).rows(named=True)
+    assert row["moved_by_future"]
+    assert 300 < row["cuts"] <= 400
+
+
+def test_features_of_the_catalog_and_own_ones_keep_their_order_and_their_cuts(lively: pl.DataFrame) -> None:
+    table = audit_features(lively, ["rsi_7", own(return_over_ten, 10), "log_return_1"], cuts=2, own_cuts=40)
+    assert table["feature"].to_list() == ["rsi_7", "return_over_ten", "log_return_1"]
+    (few, many, also_few) = table["cuts"]
+    assert (few, also_few) == (2, 2)
+    assert 30 < many <= 40
+    assert table["visible_share"].to_list() == [visible_share(2), visible_share(30), visible_share(2)]
 
 
 def test_few_bars_are_audited_as_far_as_they_go(lively: pl.DataFrame) -> None:

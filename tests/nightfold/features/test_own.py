@@ -52,18 +52,18 @@ def momentum(bars: pl.DataFrame) -> list[float | None]:
     "peek", [centred_mean, whole_sample_z_score, shifted_by_minus_one, scaled_by_everything, unfinished_hour]
 )
 def test_a_planted_peek_is_caught(lively: pl.DataFrame, peek: Callable[[pl.DataFrame], object]) -> None:
-    found = audit_features(lively, [own_feature(peek, 40)]).row(0, named=True)
+    found = audit_features(lively, [own_feature(peek, 40)], own_cuts=40).row(0, named=True)
     assert (found["feature"], found["moved_by_future"]) == (peek.__name__, True)
 
 
 @pytest.mark.parametrize(("honest", "lookback"), [(momentum, 10), (finished_hour, 23)])
 def test_an_honest_one_passes(lively: pl.DataFrame, honest: Callable[[pl.DataFrame], object], lookback: int) -> None:
-    found = audit_features(lively, [own_feature(honest, lookback)], cuts=6)
+    found = audit_features(lively, [own_feature(honest, lookback)], own_cuts=100)
     assert found.select("moved_by_future", "needs_more_than_lookback").row(0) == (False, False)
 
 
 def test_a_lookback_one_bar_too_short_is_caught(lively: pl.DataFrame) -> None:
-    assert audit_features(lively, [own_feature(momentum, 9)])["needs_more_than_lookback"].item()
+    assert audit_features(lively, [own_feature(momentum, 9)], own_cuts=4)["needs_more_than_lookback"].item()
 
 
 def test_a_function_from_a_file_gives_what_it_says(tmp_path: Path, lively: pl.DataFrame) -> None:
@@ -72,6 +72,51 @@ def test_a_function_from_a_file_gives_what_it_says(tmp_path: Path, lively: pl.Da
     made = compute_features(lively, [load_feature(f"{file}:body", 0)])
     expected = ((lively["close"] - lively["open"]) / lively["open"]).cast(pl.Float32)
     assert made["body"].equals(expected.alias("body"))
+
+
+KEEPS_ITS_SCALER = """
+known = []
+
+def scaled(bars):
+    volume = bars["volume"]
+    if not known:
+        known.extend([volume.mean(), volume.std()])
+    return (volume - known[0]) / known[1]
+"""
+
+
+def test_a_scaler_that_is_fitted_by_the_first_call_and_kept_is_caught(tmp_path: Path, lively: pl.DataFrame) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(KEEPS_ITS_SCALER)
+    assert audit_features(lively, [load_feature(f"{file}:scaled", 0)], own_cuts=4)["moved_by_future"].item()
+
+
+RAISES = """
+def spread(bars):
+    if bars.height < 50:
+        raise ValueError("too few bars")
+    return bars["high"] - bars["low"]
+
+def misspelt(bars):
+    return bars["hihg"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "spread",
+            r"mine\.py, line 4, raised ValueError: too few bars\. It was given 11 bars, and must give one number",
+        ),
+        ("misspelt", r'mine\.py, line 8, raised ColumnNotFoundError: "hihg" not found\. It was given 2000 bars'),
+    ],
+)
+def test_what_a_function_raises_is_told(tmp_path: Path, lively: pl.DataFrame, name: str, message: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(RAISES)
+    with pytest.raises(ConfigError, match=message):
+        audit_features(lively, [load_feature(f"{file}:{name}", 10)], own_cuts=4)
 
 
 @pytest.mark.parametrize(

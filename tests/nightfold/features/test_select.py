@@ -32,7 +32,9 @@ def test_what_is_excluded_goes_by_name_group_or_pattern() -> None:
         ({"sets": ["defualt"]}, "feature set `defualt` is unknown; did you mean default"),
         ({"groups": ["volatilty"]}, "feature group `volatilty` is unknown; did you mean volatility"),
         ({"names": ["rsi14"]}, "feature `rsi14` is unknown; did you mean rsi_14"),
-        ({"patterns": ["rsy_*"]}, "feature pattern `rsy_.` is unknown"),
+        ({"patterns": ["rsy_*"]}, r"feature pattern `rsy_\*` is unknown; did you mean rsi_\*"),
+        ({"patterns": ["nosuch_*"]}, r"`nosuch_\*` is unknown; `nightfold features --page` lists all\."),
+        ({"patterns": ["*nosuch"]}, r"`\*nosuch` is unknown; `nightfold features --page` lists all\."),
         ({"exclude": ["calender"]}, "excluded feature `calender` is unknown; did you mean calendar"),
         ({"extra": []}, "Extra inputs are not permitted"),
         (
