@@ -12,16 +12,17 @@ from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.signal import Strategy
 from nightfold.bars.symbol import normalize_symbol
 from nightfold.ensemble.blend import EnsembleSpec
-from nightfold.errors import ConfigError, UnknownNameError
+from nightfold.errors import ConfigError, NightfoldError, UnknownNameError
 from nightfold.features.catalog import CATALOG
 from nightfold.features.select import FeatureSelection, by_set, max_lookback
-from nightfold.idle import refuse_idle
+from nightfold.idle import refuse_idle, refuse_idle_ensemble
 from nightfold.interval import Interval, duration
 from nightfold.labels.searched import data_names
 from nightfold.labels.table import LabelSet
 from nightfold.models.catalog import find_model
 from nightfold.models.contract import ModelSpec, require_features, require_task
 from nightfold.policy.spec import PolicySpec
+from nightfold.rehearsal import Rehearsal
 from nightfold.source import records_flow
 from nightfold.spec import Spec
 from nightfold.splits.as_of import SplitSpec, known_before, reach
@@ -181,6 +182,7 @@ class Experiment(Spec):
                 "give one for each, or leave it out."
             )
         refuse_idle(self.strategy, self.policy, self.costs, self.limits)
+        refuse_idle_ensemble(self.ensemble)
         if self.policy is not None and not self.target.is_traded:
             raise ConfigError(
                 f"`policy` is given; the target {self.target.kind} names no side and is not traded: leave it out."
@@ -232,10 +234,10 @@ class Experiment(Spec):
         Raises
         ------
         ConfigError
-            If a symbol, interval, label set, horizon or what a feature needs is not, the first as-of lies outside the
-            range, or a part of its split must be empty.
+            If a symbol, its costs, an interval, label set, horizon or what a feature needs is not, the first as-of lies
+            outside the range, or a part of its split, a fold of a search or a block of the ensemble must be empty.
         """
-        self.traded(universe.symbols)
+        self.costs.check_symbols(self.traded(universe.symbols), universe.symbols)
         if self.name in data_names(label_sets):
             raise ConfigError(f"the experiment name is {self.name!r}, which is a label set's; give it one of its own.")
         if self.interval not in {None, *universe.intervals}:
@@ -252,16 +254,50 @@ class Experiment(Spec):
             )
         self._check_split(universe, label_sets[self.target.label_set])
 
+    def check_here(self) -> None:
+        """See that this machine has what fits of the members need: folders, libraries, a GPU that is asked for.
+
+        Raises
+        ------
+        ConfigError
+            With the member, what is missing, and the way out.
+        """
+        for name, choice in self.models.items():
+            entry = find_model(choice.model)
+            tried = [choice.spec] if choice.tuning is None else candidates(entry, choice.spec, choice.tuning)
+            for spec in tried:
+                try:
+                    entry.model(spec).check_here()
+                except NightfoldError as error:
+                    raise ConfigError(f"model `{name}`: {error}") from error
+
     def _check_split(self, universe: Universe, label_set: LabelSet) -> None:
-        """See that the first as-of can have rows in every part of its split."""
+        """See that the first as-of can have rows in every part of its split, and in the folds it is cut into."""
         interval = self.interval or universe.interval
         as_of = window_of(midnight(self.first_as_of), self.retrain).start
+        first = self._first_row(universe, label_set, as_of)
+        check_room(self.split, first, known_before(self.split, as_of), interval, self.target.least_span)
+        if self.ensemble.refits:
+            self._rehearse(first, as_of, interval, self.target.least_span).check_blocks(self.ensemble)
+        if self.tuned:
+            as_of = self.tuning_window(midnight(self.first_as_of)).start
+            span = 1 if self.target.has_barriers else self.strategy.horizon
+            rows = self._rehearse(self._first_row(universe, label_set, as_of), as_of, interval, span)
+            for name, choice in self.tuned.items():
+                stops = find_model(choice.model).capabilities.early_stopping
+                rows.check_search(name, choice.tuning, stops=stops)
+
+    def _first_row(self, universe: Universe, label_set: LabelSet, as_of: datetime) -> datetime:
+        """Earliest bar of which features, volatility and windows can be known, within reach of an as-of."""
+        bar = duration(self.interval or universe.interval)
         unknown = max(max_lookback(self.features.resolve()), label_set.volatility_bars)
-        first = midnight(universe.start) + unknown * duration(interval)
+        first = midnight(universe.start) + unknown * bar
         if (length := reach(self.split)) is not None:
             first = max(first, as_of - length)
-        first += (self.window - 1) * duration(interval)
-        check_room(self.split, first, known_before(self.split, as_of), interval, self.target.least_span)
+        return first + (self.window - 1) * bar
+
+    def _rehearse(self, first: datetime, as_of: datetime, interval: Interval, span: int) -> Rehearsal:
+        return Rehearsal.of(self.split, first, as_of, interval, span, self.target.stride)
 
     def _check_sets(self, universe: Universe) -> None:
         """See that the universe can feed the sets that features are chosen from."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.signal import Strategy
+from nightfold.ensemble.blend import EnsembleSpec
 from nightfold.errors import ConfigError
 from nightfold.policy.spec import PolicySpec
 from nightfold.spec import Spec
@@ -18,6 +19,19 @@ _BESIDE_A_POLICY = {
 }
 _BESIDE_SIZING = {"size": "set what the rule itself takes"}
 _PERPETUAL = "set `limits.instrument: perpetual`"
+_LEARNT = "take another `ensemble.method`"
+_STACK = "take `ensemble.method: stack`"
+_FORWARD = "take `ensemble.oof: expanding`"
+_FOLDS = "take `ensemble.oof: expanding` or `purged_kfold`"
+_BLOCKS = {"oof_blocks": _LEARNT, "oof_share": _LEARNT}
+_WEIGHTED = {"shrinkage": "take `ensemble.method: weighted`"}
+_STACKED = {"meta": _STACK, "ridge": _STACK}
+_BESIDE_METHOD = {
+    "mean": {**_WEIGHTED, **_STACKED, **_BLOCKS},
+    "weighted": _STACKED,
+    "rank": {**_WEIGHTED, **_STACKED},
+    "stack": _WEIGHTED,
+}
 
 
 def refuse_idle(strategy: Strategy, policy: PolicySpec | None, costs: Costs, limits: RiskLimits) -> None:
@@ -48,6 +62,36 @@ instead, or leave it out.
     if limits.instrument == "spot":
         _refuse("costs", costs, "on a spot account", {"funding_rate": _PERPETUAL})
         _refuse("limits", limits, "on a spot account", {"maintenance_margin": _PERPETUAL})
+
+
+def refuse_idle_ensemble(ensemble: EnsembleSpec) -> None:
+    """Refuse settings of an ensemble that differ from their defaults and would change nothing.
+
+    A mean learns nothing, but `oof: past` gives it more rows to be calibrated on.
+
+    Raises
+    ------
+    ConfigError
+        As of `refuse_idle`.
+
+    Examples
+    --------
+    >>> refuse_idle_ensemble(EnsembleSpec(oof="past"))
+    >>> refuse_idle_ensemble(EnsembleSpec(method="rank", ridge=1))
+    Traceback (most recent call last):
+    nightfold.errors.ConfigError: `ensemble.ridge` is 1.0, and with `method: rank` nothing reads it: take \
+`ensemble.method: stack` instead, or leave it out.
+    """
+    method, rows = f"with `method: {ensemble.method}`", f"with `oof: {ensemble.oof}`"
+    if ensemble.method == "mean" and ensemble.oof == "purged_kfold":
+        _refuse("ensemble", ensemble, method, {"oof": _LEARNT})
+    _refuse("ensemble", ensemble, method, _BESIDE_METHOD[ensemble.method])
+    if ensemble.oof == "past":
+        _refuse("ensemble", ensemble, rows, {"oof_blocks": _FOLDS, "oof_share": _FORWARD})
+    if ensemble.oof == "purged_kfold":
+        _refuse("ensemble", ensemble, rows, {"oof_share": _FORWARD})
+    if ensemble.oof_blocks == 1:
+        _refuse("ensemble", ensemble, "with `oof_blocks: 1`", {"oof_share": "set more `oof_blocks`"})
 
 
 def _refuse(place: str, spec: Spec, beside: str, instead: Mapping[str, str]) -> None:

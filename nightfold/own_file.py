@@ -7,7 +7,7 @@ from types import ModuleType
 from nightfold.errors import ConfigError
 
 
-def load_own(place: str, kind: str, example: str) -> tuple[str, object]:
+def load_own(place: str, kind: str, example: str, argument: str = "own") -> tuple[str, object]:
     """Load what a file of your own calls by a name.
 
     Parameters
@@ -16,6 +16,8 @@ def load_own(place: str, kind: str, example: str) -> tuple[str, object]:
         File and name, such as ``features.py:spread``. The file is executed.
     kind, example
         What it should be, and such a place, for the messages.
+    argument
+        What the place was given as, for the messages.
 
     Returns
     -------
@@ -29,17 +31,17 @@ def load_own(place: str, kind: str, example: str) -> tuple[str, object]:
     """
     file, _, name = place.rpartition(":")
     if not file or not name.isidentifier():
-        raise ConfigError(f"`own` is {place!r}; it must be a file and a {kind}, such as {example}.")
-    module = _module(Path(file))
+        raise ConfigError(f"`{argument}` is {place!r}; it must be a file and a {kind}, such as {example}.")
+    module = _module(Path(file), argument)
     if not hasattr(module, name):
-        raise ConfigError(f"`own` is {place!r}, but {file} has no {kind} `{name}`.")
+        raise ConfigError(f"`{argument}` is {place!r}, but {file} has no {kind} `{name}`.")
     return name, getattr(module, name)
 
 
-def _module(file: Path) -> ModuleType:
+def _module(file: Path, argument: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None or not file.is_file():
-        raise ConfigError(f"`own` names {file}, which is no Python file.")
+        raise ConfigError(f"`{argument}` names {file}, which is no Python file.")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -71,6 +71,7 @@ class Workshop:
     def run_line(self, experiment: str) -> Path:
         """Make everything one experiment needs, and return the address of its tearsheet."""
         plan = self.plan(experiment)
+        plan.experiment.check_here()
         universe = self.environment.universe
         start, end = midnight(universe.start), self.environment.horizon()
         span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
@@ -115,12 +116,15 @@ class Workshop:
         Raises
         ------
         ConfigError
-            If a name is unknown, or nothing lies in the range.
+            If a name is unknown, nothing lies in the range, or this machine lacks what fits need.
         """
         first, last = self._range(start, to)
         chosen = self._symbols(symbols)
         wanted = {} if start is None and to is None else {"start": start, "end": to and f"{last:%Y-%m-%dT%H:%M}"}
-        for job, only in self._meant(layer, experiment):
+        meant = self._meant(layer, experiment)
+        for job in [job for job, _ in meant if job.endswith(("_tune", "_train"))]:
+            self.plan(job.rpartition("_")[0]).experiment.check_here()
+        for job, only in meant:
             made = only or self.line.layers[job]
             config: dict[str, dict[str, Any]] = {key: wanted for key in made if wanted and job.endswith("_evaluate")}
             if force:

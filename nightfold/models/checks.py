@@ -4,12 +4,10 @@ import hashlib
 import json
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +22,7 @@ from nightfold.models.contract import Model, ModelError, Prediction, UnfittedErr
 from nightfold.models.dataset import Dataset, Features
 from nightfold.models.objective import CLASSES, Objective, Task
 from nightfold.models.own import load_entry
+from nightfold.models.pickles import holds_pickle, pickling
 from nightfold.models.score import constant_forecast, row_losses
 from nightfold.models.train import train_model
 from nightfold.models.window import Windows
@@ -124,13 +123,17 @@ def _loaded_is_the_same(entry: ModelEntry, task: Task) -> None:
 
 
 def _no_pickle(entry: ModelEntry, task: Task) -> None:
-    for name, content in _saved(_fitted(entry, task)).items():
-        members = [content]
-        if zipfile.is_zipfile(BytesIO(content)):
-            with zipfile.ZipFile(BytesIO(content)) as archive:
-                members = [archive.read(member) for member in archive.namelist()]
-        found = any(each[:1] == b"\x80" and each[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") for each in members)
-        _require(not found, f"{name} is or holds a pickle, which runs code when it is read")
+    model = _fitted(entry, task)
+    files = _saved(model)
+    with _folder() as folder:
+        model.save(folder)
+        entry.model.load(folder)  # what libraries do when they are first used is not the model's doing
+        for doing, act in {"save": model.save, "load": entry.model.load}.items():
+            with pickling() as calls:
+                act(folder)
+            _require(not calls, f"{doing} calls {', '.join(calls)}; what is pickled runs code when it is read")
+    for name, content in files.items():
+        _require(not holds_pickle(content), f"{name} is or holds a pickle, which runs code when it is read")
 
 
 def _damage_is_refused(entry: ModelEntry, task: Task) -> None:
@@ -337,24 +340,39 @@ def _refit_knows_its_rounds(entry: ModelEntry, task: Task) -> None:
     model = _fitted(entry, task)
     _require(isinstance(model.refit_spec, entry.spec), "`refit_spec` is not of the entry's kind")
     if entry.capabilities.early_stopping:
-        train, later = made_up(entry, task), _later(entry, task)
-        again = entry.model(model.refit_spec, 1).fit(train)
+        again = _refitted(entry, task)
         _require(model.rounds is not None, "it stops early and does not say after how many rounds")
         _require(
             again.rounds == model.rounds, f"it found {model.rounds} rounds; refitted with them it has {again.rounds}"
         )
-        _same(
-            again.predict(later),
-            model.predict(later),
-            1e-6,
-            "with the rounds found, the same rows give other forecasts",
-        )
+
+
+def _validation_is_not_learnt(entry: ModelEntry, task: Task) -> None:
+    later, found = _later(entry, task), "with the rounds found" if entry.capabilities.early_stopping else "without them"
+    _same(
+        _refitted(entry, task).predict(later),
+        _fitted(entry, task).predict(later),
+        1e-6,
+        f"validation rows change more than when to stop: a fit {found} on the training rows alone forecasts otherwise",
+    )
+
+
+def _one_level_is_enough(entry: ModelEntry, task: Task) -> None:
+    later = _later(entry, task)
+    for level in (0.05, 0.5) if task == "quantile" else ():
+        objective = Objective(task=task, quantiles=[level])
+        model = _new(entry).fit(*(replace(part, objective=objective) for part in _parts(entry, task)))
+        forecast = model.predict(later)
+        _whole(model, forecast, len(later))
+        with _folder() as folder:
+            model.save(folder)
+            _same(entry.model.load(folder).predict(later), forecast, 0, "the loaded model forecasts something else")
 
 
 CHECKS: tuple[Check, ...] = (
     Check("same_bytes", "the same seed and rows give the same files, in a fresh process too", _same_bytes),
     Check("loaded_is_the_same", "a loaded model forecasts and saves the same", _loaded_is_the_same),
-    Check("no_pickle", "no file is or holds a pickle", _no_pickle),
+    Check("no_pickle", "no file is or holds a pickle; neither save nor load makes or reads one", _no_pickle),
     Check("damage_is_refused", "files that are missing or cut are refused", _damage_is_refused),
     Check("forecasts_are_whole", "finite; probabilities sum to 1, quantiles ascend", _forecasts_are_whole),
     Check("rows_stand_alone", "a row's forecast depends on no other row", _rows_stand_alone),
@@ -376,7 +394,9 @@ CHECKS: tuple[Check, ...] = (
     Check("shuffled_labels_teach_nothing", "shuffled labels give no edge", _shuffled_labels_teach_nothing),
     Check("effect_is_found", "a large planted effect is found, but by baselines", _effect_is_found),
     Check("search_gives_specs", "the search space gives valid specs", _search_gives_specs),
-    Check("refit_knows_its_rounds", "the rounds found repeat the model that was stopped", _refit_knows_its_rounds),
+    Check("refit_knows_its_rounds", "a fit with the rounds found has as many", _refit_knows_its_rounds),
+    Check("validation_is_not_learnt", "validation rows say when to stop, and no more", _validation_is_not_learnt),
+    Check("one_level_is_enough", "a single quantile is forecast as well as several", _one_level_is_enough),
 )
 
 
@@ -399,6 +419,12 @@ def _fit(entry: ModelEntry, task: Task) -> Model[Any]:
 @lru_cache(maxsize=8)
 def _fitted(entry: ModelEntry, task: Task) -> Model[Any]:
     return _fit(entry, task)
+
+
+@lru_cache(maxsize=8)
+def _refitted(entry: ModelEntry, task: Task) -> Model[Any]:
+    """Fit on the training rows alone, as long as the fit that was stopped by validation rows."""
+    return entry.model(_fitted(entry, task).refit_spec, 1).fit(made_up(entry, task))
 
 
 def _later(entry: ModelEntry, task: Task) -> Features:

@@ -112,6 +112,17 @@ class Model(ABC, Generic[S]):
             raise UnfittedError(f"This {type(self).__name__} has not been fitted; call `fit`, or `load` a saved one.")
         return self._names
 
+    def check_here(self) -> None:
+        """Refuse settings that a fit on this machine must fail with: a folder, GPU or library that is not here.
+
+        Asked where an experiment is checked or run, not where its file is loaded: that may be another machine.
+
+        Raises
+        ------
+        NightfoldError
+            With what is missing, and the way out.
+        """
+
     @property
     def window(self) -> int | None:
         """Bars of the window each forecast looks at; None where it looks at one row."""

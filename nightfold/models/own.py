@@ -27,15 +27,19 @@ def load_entry(place: str, tasks: Sequence[Task] = ()) -> ModelEntry:
     ConfigError
         If there is none, it is neither an entry nor a model class, or a bare class comes without tasks.
     """
-    if ":" not in place:
+    if ":" not in place and not place.endswith(".py"):
         return find_model(place)
-    name, found = load_own(place, "model", "my_model.py:ENTRY")
+    name, found = load_own(place, "model", "my_model.py:ENTRY", argument="NAME")
     if isinstance(found, ModelEntry):
         return replace(found, place=place)
     if not (isinstance(found, type) and issubclass(found, Model)):
-        raise ConfigError(f"`{place}` is a {type(found).__name__}; it must be a ModelEntry or a subclass of Model.")
+        raise ConfigError(
+            f"`NAME` is {place!r}, a {type(found).__name__}; it must be a ModelEntry or a subclass of Model."
+        )
     if not tasks:
-        raise ConfigError(f"`{place}` is a bare class; say with `--task` what it forecasts, or name a ModelEntry.")
+        raise ConfigError(
+            f"`NAME` is {place!r}, a bare class; say with `--task` what it forecasts, or name a ModelEntry."
+        )
     return _entry_of_class(name, found, tuple(tasks), place)
 
 

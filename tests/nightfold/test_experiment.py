@@ -1,6 +1,9 @@
 """One experiment: what it may say, and what must fit together."""
 
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +124,8 @@ def test_what_fits_the_universe_is_accepted() -> None:
     experiment(interval="1h", symbols=["ETHUSDT"]).check_against(UNIVERSE, LABEL_SETS)
     wide = experiment(target={"label_set": "wide", "horizons": [40]}, strategy={"horizon": 40})
     wide.check_against(UNIVERSE, LABEL_SETS)
+    of_all = {"tick_size": {"BTCUSDT": 0.1, "ETHUSDT": 0.01}, "quantity_step": {"ETHUSDT": 0.001}}
+    experiment(symbols=["ETHUSDT"], costs=of_all).check_against(UNIVERSE, LABEL_SETS)
     endless = UNIVERSE.model_copy(update={"end": None})
     experiment(first_as_of="2030-01-01").check_against(endless, LABEL_SETS)
 
@@ -133,6 +138,16 @@ def test_what_fits_the_universe_is_accepted() -> None:
         ({"target": {"label_set": "wid"}}, r"`target.label_set` `wid` is unknown; did you mean wide\?"),
         ({"target": {"horizons": [7, 20]}}, r"`target.horizons` has \[7\]; label set `labels` has \[5, 10, 15, 20\]"),
         ({"name": "wide"}, "the experiment name is 'wide', which is a label set's"),
+        (
+            {"costs": {"tick_size": {"XRPUSDT": 0.1}}},
+            "`costs.tick_size` has no value for BTCUSDT, ETHUSDT and has one for XRPUSDT, which the universe lacks; "
+            r"give one for each symbol that is traded \(BTCUSDT, ETHUSDT; 0 for none\), or one number for all",
+        ),
+        ({"costs": {"quantity_step": {"BTCUSDT": 1}}}, "`costs.quantity_step` has no value for ETHUSDT; give"),
+        (
+            {"costs": {"minimum_order": {"ETHUSDT": 5, "ETHUSD": 5}}, "symbols": ["ETHUSDT"]},
+            "`costs.minimum_order` has one for ETHUSD, which the universe lacks; give",
+        ),
         ({"first_as_of": "2024-01-01"}, "`first_as_of` is 2024-01-01; bars run from 2024-01-01 to 2024-07-01"),
         ({"first_as_of": "2024-07-01"}, "`first_as_of` is 2024-07-01; bars run from 2024-01-01 to 2024-07-01"),
     ],
@@ -182,6 +197,85 @@ def test_a_first_split_that_must_be_empty_is_refused_with_its_bars_counted(
     sets = {"labels": LabelSet(horizons=[5, 10, 15, 20, 400])}
     with pytest.raises(ConfigError, match=words):
         experiment(**settings).check_against(UNIVERSE, sets)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"models": {"lightgbm": {"tuning": {"folds": 900}}}},
+            r"`tuning\.folds` of model `lightgbm` is 900, and the 1419 moments .* before 2024-03-01 fill 709 at most: ",
+        ),
+        (
+            {"models": {"lightgbm": {"tuning": {"folds": 2000, "scheme": "purged_kfold"}}}},
+            r"is 2000, .* fill 1419 at most: ",
+        ),
+        (
+            {"models": {"lightgbm": {"tuning": {"folds": 80}}}},
+            r"cannot fill them: `rungs` leave one of 9 .* `rungs: 1`",
+        ),
+        (
+            {"ensemble": {"method": "stack", "oof_blocks": 957}},
+            r"`ensemble\.oof_blocks` is 957, and the 1595 moments .* fill 956 at most: .* ask for fewer blocks",
+        ),
+        ({"ensemble": {"method": "stack", "oof": "purged_kfold", "oof_blocks": 1600}}, r"fill 1595 at most: "),
+        (
+            {"ensemble": {"method": "rank", "oof_blocks": 100}, "target": {"stride": 10}},
+            r"is 100, and the 1(59|60|61) moments .* fill 9[56] at most: ",
+        ),
+    ],
+)
+def test_folds_and_blocks_that_no_history_without_a_hole_fills_are_refused(
+    settings: dict[str, Any], words: str
+) -> None:
+    """Seven days of 5 minutes up to 23:00 are bars 0 to 2,003, and validation begins at 2,004 * .7 / .85 = 1,650.4.
+
+    Train ends 348 before that, with bar 1,302. The label of bar 2,002 ends at 23:00, so the halves of validation meet
+    at 1,826.5 and the earlier ends 60 before, with 1,766: 1,303, 116 and 176 rows. Blocks of .3 of all 1,595 moments
+    are empty where they would be of half a moment: from 957 on.
+    """
+    short = {"split": {"train_days": 7}}
+    with pytest.raises(ConfigError, match=words):
+        experiment(**short, **settings).check_against(UNIVERSE, LABEL_SETS)
+
+
+def test_folds_and_blocks_that_a_history_fills_are_accepted() -> None:
+    accepted: list[dict[str, Any]] = [
+        {"models": {"lightgbm": {"tuning": {"folds": 60}}, "class_frequencies": None}},
+        {"ensemble": {"method": "stack", "oof_blocks": 700}},
+        {"ensemble": {"method": "stack", "oof": "past"}},
+    ]
+    for settings in accepted:
+        experiment(split={"train_days": 7}, **settings).check_against(UNIVERSE, LABEL_SETS)
+
+
+def test_what_this_machine_lacks_is_told_by_member_when_asked_and_not_when_read(tmp_path: Path) -> None:
+    value = {"kind": "return", "task": "regression", "horizons": [20]}
+    lost = experiment(target=value, models={"known": {"model": "fracast", "folder": str(tmp_path / "nowhere")}})
+    lost.check_against(UNIVERSE, LABEL_SETS)
+    with pytest.raises(ConfigError, match=r"model `known`: `folder` is .*nowhere; there is no such folder"):
+        lost.check_here()
+    swept = experiment(target=value, models={"fracast": {"tuning": {"space": {"folder": [None, str(tmp_path)]}}}})
+    with pytest.raises(ConfigError, match="model `fracast`: "):
+        swept.check_here()
+    experiment().check_here()
+
+
+def test_a_gpu_that_is_not_there_is_told_and_torch_stays_away_where_none_is_asked_for() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    words = "model `gru`: `device` is cuda and torch finds no GPU here; take auto or cpu"
+    for member in ({"device": "cuda"}, {"tuning": {"space": {"device": ["cpu", "cuda"]}}}):
+        with pytest.raises(ConfigError, match=words):
+            experiment(models={"gru": member}).check_here()
+    code = (
+        "import sys; from nightfold.experiment import Experiment; "
+        "Experiment(name='a', first_as_of='2024-03-01', models={'gru': {}, 'tcn': {'device': 'cpu'}}).check_here(); "
+        "print('torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
 
 
 VALUE = {"kind": "return", "task": "regression", "horizons": [20]}
@@ -308,6 +402,54 @@ def test_every_setting_changes_the_fingerprint() -> None:
 def test_what_nothing_would_read_is_refused_where_it_is_changed(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         experiment(**settings)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        (
+            {"oof": "purged_kfold"},
+            r"`ensemble\.oof` is purged_kfold, and with `method: mean` nothing reads it: take anoth",
+        ),
+        ({"meta": "boosting"}, r"`ensemble\.meta` is boosting, .*take `ensemble\.method: stack` instead"),
+        ({"ridge": 1}, r"`ensemble\.ridge` is 1\.0, and with `method: mean`"),
+        ({"shrinkage": 1}, r"`ensemble\.shrinkage` is 1\.0, .*`ensemble\.method: weighted`"),
+        ({"oof_blocks": 4}, r"`ensemble\.oof_blocks` is 4, and with `method: mean`"),
+        ({"oof_share": 0.5}, r"`ensemble\.oof_share` is 0\.5, and with `method: mean`"),
+        ({"method": "weighted", "meta": "boosting"}, r"`ensemble\.meta` is boosting, and with `method: weighted`"),
+        ({"method": "weighted", "ridge": 1}, r"`ensemble\.ridge` .*with `method: weighted`"),
+        ({"method": "rank", "shrinkage": 1}, r"`ensemble\.shrinkage` .*with `method: rank`"),
+        ({"method": "rank", "meta": "boosting"}, r"`ensemble\.meta` .*with `method: rank`"),
+        ({"method": "stack", "shrinkage": 1}, r"`ensemble\.shrinkage` .*with `method: stack`"),
+        (
+            {"method": "stack", "oof": "past", "oof_blocks": 2},
+            r"`ensemble\.oof_blocks` is 2, and with `oof: past` .*`ensemble\.oof: expanding` or `purged_kfold`",
+        ),
+        ({"method": "stack", "oof": "past", "oof_share": 0.5}, r"`ensemble\.oof_share` .*with `oof: past`"),
+        (
+            {"method": "stack", "oof": "purged_kfold", "oof_share": 0.5},
+            r"`ensemble\.oof_share` .*with `oof: purged_kfold`",
+        ),
+        ({"method": "stack", "oof_share": 0.5}, r"with `oof_blocks: 1` nothing reads it: set more `oof_blocks`"),
+    ],
+)
+def test_settings_that_the_ensembles_method_does_not_read_are_refused(ensemble: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        experiment(ensemble=ensemble)
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        {"oof": "past"},
+        {"method": "mean", "shrinkage": 10.0, "meta": "regression"},
+        {"method": "weighted", "shrinkage": 1, "oof_blocks": 4, "oof_share": 0.5},
+        {"method": "rank", "oof": "past"},
+        {"method": "stack", "meta": "boosting", "ridge": 1, "oof": "purged_kfold", "oof_blocks": 3},
+    ],
+)
+def test_settings_that_the_ensembles_method_reads_are_accepted(ensemble: dict[str, Any]) -> None:
+    experiment(ensemble=ensemble)
 
 
 def test_defaults_that_nobody_wrote_are_in_nobodys_way() -> None:

@@ -1,12 +1,15 @@
 """`nightfold models`: the list, the check and the start of a family."""
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from nightfold.models.catalog import MODELS
 from nightfold.models.checks import CHECKS
+from nightfold.models.objective import Task
 from pipeline_defs.command import app
 
 RUN = CliRunner(env={"COLUMNS": "200"}).invoke
@@ -18,12 +21,16 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline_defs.console.OUT.width", 220, raising=False)
 
 
-def test_every_family_is_listed_with_its_tasks() -> None:
-    said = RUN(app, ["models"]).output
+def test_every_family_has_a_line_with_its_tasks_on_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline_defs.console.OUT.width", 80, raising=False)
+    *lines, legend = RUN(app, ["models"]).output.splitlines()
+    assert legend == "Tasks: t three_class, b binary, r regression, q quantile, n next_bar."
+    assert max(map(len, lines)) <= 80
     for name, entry in MODELS.items():
-        line = next(line for line in said.splitlines() if f" {name} " in line)
-        assert entry.family in line
-        assert all(task in line for task in entry.capabilities.tasks)
+        (line,) = (line for line in lines if line.startswith(f"{name} "))
+        able = entry.capabilities
+        (tasks,) = re.findall(rf"{entry.family} +((?:\b[tbrqn] +)+){able.inputs} +(?:yes|no) +(?:yes|no) ", line)
+        assert tasks.split() == [task[0] for task in get_args(Task) if task in able.tasks]
 
 
 def test_a_family_that_keeps_the_contract_passes() -> None:
@@ -58,7 +65,8 @@ def test_a_family_that_breaks_a_promise_fails(tmp_path: Path) -> None:
         (["check", "lightgmb"], "did you mean lightgbm"),
         (["check", "ridge", "--task", "binary"], "does not forecast the task binary"),
         (["check", "ridge", "--task", "binry"], "did you mean binary"),
-        (["check", "nothing.py:ENTRY"], "is no Python file"),
+        (["check", "nothing.py:ENTRY"], "`NAME` names nothing.py, which is no Python file"),
+        (["check", "nothing.py"], "`NAME` is 'nothing.py'; it must be a file and a model, such as my_model.py:ENTRY"),
         (["new", "My Model"], "small letters"),
     ],
 )

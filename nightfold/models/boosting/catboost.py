@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 TREES = "trees.cbm"
+_FEWEST_SAMPLED = 30
+"""Rows a tree sees in the mean at least: each is drawn by itself, and the library refuses a draw of none."""
 
 
 class CatBoostSpec(ModelSpec):
@@ -38,7 +40,7 @@ class CatBoostSpec(ModelSpec):
     feature_fraction: float = Field(default=0.3, gt=0, le=1)
     """Share of the features each level may use."""
     bagging_fraction: float = Field(default=1.0, gt=0, le=1)
-    """Share of the training rows each tree sees."""
+    """Share of the training rows each tree sees; of few rows so many that it sees some 30."""
     l2: NonNegativeFloat = 10.0
     """Ridge penalty on leaf values."""
     max_bin: PositiveInt = Field(default=63, ge=2, le=255)
@@ -130,12 +132,12 @@ def _boost(model: CatBoostModel, start: Start, train: Dataset, validation: Datas
     """Grow trees, and return the file of those up to the best round."""
     from catboost import CatBoost
 
-    spec = model.spec
-    trees = CatBoost(_parameters(spec, model.seed, start))
+    spec, train = model.spec, _with_all_classes(train)
+    trees = CatBoost(_parameters(spec, model.seed, start, len(train)))
     if validation is None:
-        trees.fit(_pool(_with_all_classes(train), start))
+        trees.fit(_pool(train, start))
     else:
-        trees.fit(_pool(_with_all_classes(train), start), eval_set=_pool(validation, start), use_best_model=False)
+        trees.fit(_pool(train, start), eval_set=_pool(validation, start), use_best_model=False)
         for part, told in {"train": "learn", "stopping": "validation"}.items():
             for number, loss in enumerate(next(iter(trees.get_evals_result()[told].values())), 1):
                 model.note(part, number, loss)
@@ -184,17 +186,20 @@ def _loss(start: Start) -> dict[str, Any]:
     if task == "three_class":
         return {"loss_function": "MultiClass", "classes_count": 3}
     if task == "quantile":
-        return {"loss_function": f"MultiQuantile:alpha={','.join(map(str, start.objective.quantiles))}"}
+        levels = start.objective.quantiles
+        several = "Multi" if len(levels) > 1 else ""  # of one level that is refused
+        return {"loss_function": f"{several}Quantile:alpha={','.join(map(str, levels))}"}
     return {"loss_function": "Logloss" if task == "binary" else "RMSE"}
 
 
-def _parameters(spec: CatBoostSpec, seed: int, start: Start) -> dict[str, Any]:
+def _parameters(spec: CatBoostSpec, seed: int, start: Start, rows: int) -> dict[str, Any]:
     leafwise = {"grow_policy": "Lossguide", "max_leaves": spec.leaves, "min_data_in_leaf": spec.min_data_in_leaf or 1}
-    sampled = {"bootstrap_type": "Bernoulli", "subsample": spec.bagging_fraction}
+    fraction = max(spec.bagging_fraction, _FEWEST_SAMPLED / rows)
+    sampled = {"bootstrap_type": "Bernoulli", "subsample": fraction}
     return {
         **_loss(start),
         **(leafwise if spec.leaves else {}),
-        **(sampled if spec.bagging_fraction < 1 else {"bootstrap_type": "No"}),
+        **(sampled if fraction < 1 else {"bootstrap_type": "No"}),
         "iterations": spec.rounds,
         "learning_rate": spec.learning_rate,
         "depth": spec.depth,

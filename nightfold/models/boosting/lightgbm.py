@@ -70,7 +70,8 @@ class LightGBMModel(BoostingModel[LightGBMSpec]):
         self._start = Start.of(train)
         self._rounds, self._losses = 0, {}
         self._boosters: list[lightgbm.Booster] = []
-        if is_splittable(train, self.spec.rounds, self.spec.min_data_in_leaf):
+        is_seen = int(self.spec.bagging_fraction * len(train)) > 0  # a tree of no rows is refused by the library
+        if is_seen and is_splittable(train, self.spec.rounds, self.spec.min_data_in_leaf):
             self._rounds, self._boosters = _boost(self, self._start, train, validation)
 
     def _predict(self, features: NDArray[np.float32]) -> Prediction:

@@ -78,6 +78,14 @@ class NeuralModel(Model[S]):
         """Where it was trained: ``cpu``, whose bytes repeat themselves, or ``cuda``."""
         return self._device
 
+    def check_here(self) -> None:
+        """Refuse to go on without the libraries, or a GPU that is asked for."""
+        require_neural(type(self).__name__, *self.libraries)
+        if self.spec.device == "cuda":  # else torch, which takes its time, is not needed to tell
+            from nightfold.models.neural.device import find_device
+
+            find_device(self.spec.device)
+
     def _fit(self, train: Dataset, validation: Dataset | None) -> None:
         require_neural(type(self).__name__, *self.libraries)
         import torch

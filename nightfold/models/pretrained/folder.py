@@ -9,6 +9,7 @@ from threading import RLock
 
 from nightfold.errors import ConfigError
 from nightfold.models.contract import ModelError
+from nightfold.models.pickles import begins_like_pickle
 
 READ = frozenset({".safetensors", ".json"})
 """Endings of the files that make up a body."""
@@ -20,8 +21,8 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFL
 _LOCK = RLock()
 
 
-def body_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file a body is made of, by its path within the folder.
+def body_files(folder: Path) -> list[Path]:
+    """List the files a body is made of.
 
     Raises
     ------
@@ -41,7 +42,12 @@ def body_digests(folder: Path) -> dict[str, str]:
         )
     if not any(path.suffix == ".safetensors" for path in files):
         raise ConfigError(f"`folder` is {folder}, which holds no .safetensors; weights are read from no other format.")
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in files if path.suffix in READ}
+    return [path for path in files if path.suffix in READ]
+
+
+def body_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file a body is made of, by its path within the folder; errors as of `body_files`."""
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in body_files(folder)}
 
 
 def check_body(folder: Path, wanted: Mapping[str, str]) -> None:
@@ -81,9 +87,8 @@ def offline() -> Iterator[None]:
 def _is_pickle(path: Path) -> bool:
     """Tell pickles by their ending and by how they begin; torch's are zip archives."""
     with path.open("rb") as file:
-        start = file.read(2)
-    begins = start == b"PK" or (start[:1] == b"\x80" and start[1:] in {b"\x02", b"\x03", b"\x04", b"\x05"})
-    return path.suffix in PICKLED or begins
+        start = file.read(3)
+    return path.suffix in PICKLED or start[:2] == b"PK" or begins_like_pickle(start)
 
 
 def _digest(path: Path) -> str:

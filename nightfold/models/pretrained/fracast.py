@@ -20,6 +20,11 @@ class FracastModel(PretrainedModel[FracastSpec]):
     spec_type = FracastSpec
     libraries = ("fracast", "numpy", "torch")
 
+    def check_here(self) -> None:
+        """Refuse to go on without a folder that may be read, or the package."""
+        super().check_here()
+        _require_fracast()
+
     def own_folder(self) -> Path:
         """Weights that the installed package carries."""
         _require_fracast()

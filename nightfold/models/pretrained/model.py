@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from nightfold.errors import ConfigError
 from nightfold.models.contract import Model, ModelError, Prediction, require_features
 from nightfold.models.dataset import Dataset
-from nightfold.models.pretrained.folder import body_digests, check_body, offline
+from nightfold.models.pretrained.folder import body_digests, body_files, check_body, offline
 from nightfold.models.pretrained.read_out import ReadOut
 from nightfold.models.pretrained.spec import PretrainedSpec
 from nightfold.models.window import Windows
@@ -53,6 +53,10 @@ class PretrainedModel(Model[S]):
     @abstractmethod
     def open_body(self, folder: Path) -> Body:
         """Read a body from a folder that exists, holds safetensors and no pickle; without the internet."""
+
+    def check_here(self) -> None:
+        """Refuse to go on without a folder that may be read."""
+        body_files(self._folder())
 
     def own_folder(self) -> Path | None:
         """Folder of weights that comes with the family's package; none where it carries none."""

@@ -1,5 +1,8 @@
 """The checks themselves: each catches a model that breaks its promise."""
 
+import gzip
+import pickle
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nightfold.models.boosting.lightgbm import LightGBMModel
 from nightfold.models.catalog import MODELS, ModelEntry
 from nightfold.models.checks import CHECKS, ContractError, made_up, run_checks
 from nightfold.models.contract import Capabilities, Model, UnfittedError
@@ -33,6 +37,40 @@ class Pickling(LogisticRegressionModel):
     def _write(self, folder: Path) -> None:
         super()._write(folder)
         (folder / "model.bin").write_bytes(b"\x80\x04\x95.")
+
+
+class PlainPickling(LogisticRegressionModel):
+    """Protocol 0 is text."""
+
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
+        (folder / "model.bin").write_bytes(pickle.dumps([1.5, "a"], protocol=0))
+
+
+class PackedPickling(LogisticRegressionModel):
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
+        (folder / "model.gz").write_bytes(gzip.compress(pickle.dumps([1.5, "a"]), mtime=0))
+
+
+class ObjectArray(LogisticRegressionModel):
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
+        np.save(folder / "model.npy", np.array([{"a": 1}], dtype=object))
+
+
+class HiddenPickling(LogisticRegressionModel):
+    """No byte of a pickle is in its file."""
+
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
+        (folder / "model.txt").write_bytes(b64encode(pickle.dumps([1.5, "a"])))
+
+
+class Unpickling(LogisticRegressionModel):
+    def _read(self, folder: Path) -> None:
+        super()._read(folder)
+        pickle.loads(b"N.")
 
 
 class Forgetful(LogisticRegressionModel):
@@ -80,6 +118,22 @@ class Blind(LogisticRegressionModel):
         super()._fit(replace(train, features=np.zeros_like(train.table)), validation)
 
 
+class Peeking(LogisticRegressionModel):
+    """Learns from the rows that are there for early stopping."""
+
+    def _fit(self, train: Dataset, validation: Dataset | None) -> None:
+        super()._fit(train if validation is None else train.join(validation), None)
+
+
+class SeveralLevels(LightGBMModel):
+    """Fails as a library does whose loss takes several levels or none."""
+
+    def _fit(self, train: Dataset, validation: Dataset | None) -> None:
+        if len(train.objective.quantiles) == 1:
+            raise ValueError("Parameter alpha should contain at least two quantiles")
+        super()._fit(train, validation)
+
+
 class Eager(LogisticRegressionModel):
     """Forecasts before it has learnt anything."""
 
@@ -100,6 +154,12 @@ class Lenient(LogisticRegressionModel):
     [
         (Ticking, "same_bytes"),
         (Pickling, "no_pickle"),
+        (PlainPickling, "no_pickle"),
+        (PackedPickling, "no_pickle"),
+        (ObjectArray, "no_pickle"),
+        (HiddenPickling, "no_pickle"),
+        (Unpickling, "no_pickle"),
+        (Peeking, "validation_is_not_learnt"),
         (Forgetful, "loaded_is_the_same"),
         (Ranking, "rows_stand_alone"),
         (Learning, "predict_changes_nothing"),
@@ -117,6 +177,29 @@ def test_a_broken_model_is_caught(broken: type[Model[Any]], check: str) -> None:
     run = next(each.run for each in CHECKS if each.name == check)
     with pytest.raises(ContractError):
         run(entry, "three_class")
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (PlainPickling, "save calls pickle.dumps; what is pickled runs code"),
+        (PackedPickling, "save calls pickle.dumps;"),
+        (ObjectArray, "save calls numpy.save of objects, pickle.dump;"),
+        (HiddenPickling, "save calls pickle.dumps;"),
+        (Unpickling, "load calls pickle.loads;"),
+        (Pickling, "model.bin is or holds a pickle"),
+    ],
+)
+def test_what_pickles_is_told_by_its_call_or_else_its_file(broken: type[Model[Any]], words: str) -> None:
+    assert words in str(run_checks(replace(GOOD, name=broken.__name__, model=broken), "binary")["no_pickle"])
+
+
+def test_a_family_that_fails_with_a_single_quantile_is_caught() -> None:
+    entry = replace(MODELS["lightgbm"], name="SeveralLevels", model=SeveralLevels)
+    run = next(each.run for each in CHECKS if each.name == "one_level_is_enough")
+    with pytest.raises(ValueError, match="at least two quantiles"):
+        run(entry, "quantile")
+    run(entry, "regression")
 
 
 def test_a_search_space_of_another_kind_is_caught() -> None:

@@ -58,7 +58,13 @@ def test_a_broken_promise_of_an_own_file_is_told(tmp_path: Path) -> None:
     assert {name for name, fault in found.items() if fault} == {"weights_count", "effect_is_found"}
 
 
-@pytest.mark.parametrize(("name", "fault"), [("json", "is a module"), ("nothing", "has no model `nothing`")])
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("json", r"`NAME` is .*my_model.py:json', a module; it must be a ModelEntry"),
+        ("nothing", "has no model `nothing`"),
+    ],
+)
 def test_what_is_no_model_is_refused(tmp_path: Path, name: str, fault: str) -> None:
     file = tmp_path / "my_model.py"
     file.write_text(starter_text("my_model"))

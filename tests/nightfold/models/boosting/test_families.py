@@ -17,7 +17,7 @@ from nightfold.models.checks import made_up
 from nightfold.models.constant import best_constant
 from nightfold.models.contract import Model
 from nightfold.models.dataset import Dataset
-from nightfold.models.objective import Task
+from nightfold.models.objective import Objective, Task
 from nightfold.models.score import row_losses
 
 LIBRARIES: dict[str, Callable[..., Model[Any]]] = {
@@ -87,6 +87,35 @@ def test_quantiles_cover_what_they_say(name: str) -> None:
     later = rows_of("quantile", 4000, seed=2)
     shares = (later.label[:, None] <= model.predict(later.features)).mean(axis=0)
     np.testing.assert_allclose(shares, [0.05, 0.5, 0.95], rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_single_quantile_covers_what_it_says_and_stops_where_its_score_is_lowest(name: str, level: float) -> None:
+    objective = Objective(task="quantile", quantiles=[level])
+    train, validation, later = (
+        replace(rows_of("quantile", rows, seed), objective=objective)
+        for rows, seed in ((4000, 0), (1000, 1), (4000, 2))
+    )
+    model = LIBRARIES[name](learning_rate=0.2).fit(train, validation)
+    assert model.predict(later.features).shape == (4000, 1)
+    assert (later.label <= model.predict(later.features)[:, 0]).mean() == pytest.approx(level, abs=0.03)
+    assert model.curves["stopping"][model.rounds or 0] == pytest.approx(loss(model, validation), rel=1e-5)
+
+
+@pytest.mark.parametrize("fraction", [1e-4, 0.01, 0.5])
+@pytest.mark.parametrize("rows", [2, 31, 600])
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_few_rows_are_enough_to_draw_from(name: str, rows: int, fraction: float) -> None:
+    model = LIBRARIES[name](bagging_fraction=fraction).fit(rows_of("regression", rows))
+    assert np.isfinite(model.predict(rows_of("regression", 5, seed=1).features)).all()
+
+
+def test_of_few_rows_catboost_draws_some_thirty() -> None:
+    train, later = rows_of("regression", 300), rows_of("regression", 50, seed=1).features
+    drawn = {each: CatBoostModel(CatBoostSpec(bagging_fraction=each)).fit(train) for each in (1e-4, 0.1, 0.2)}
+    assert np.array_equal(drawn[1e-4].predict(later), drawn[0.1].predict(later))
+    assert not np.array_equal(drawn[0.2].predict(later), drawn[0.1].predict(later))
 
 
 @pytest.mark.parametrize("task", TASKS)

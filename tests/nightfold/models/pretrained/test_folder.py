@@ -5,7 +5,9 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from nightfold.errors import ConfigError
 from nightfold.models.contract import ModelError
@@ -47,6 +49,13 @@ def test_a_pickle_under_another_name_is_refused_by_how_it_begins(weights: Path) 
         archive.writestr("archive/data.pkl", pickle.dumps([1.0]))
     with pytest.raises(ConfigError, match=r"weights\.safetensors; pickles"):
         body_digests(weights)
+
+
+def test_safetensors_that_begin_with_the_length_of_a_protocol_are_no_pickle(weights: Path) -> None:
+    size = (640).to_bytes(8, "little")  # 80 02, as protocol 2 begins
+    content = next(each for n in range(700) if (each := save({"a": np.ones(3)}, {"a": "x" * n}))[:8] == size)
+    (weights / "model.safetensors").write_bytes(content)
+    assert list(body_digests(weights)) == ["config.json", "model.safetensors"]
 
 
 def test_a_body_that_changed_by_a_byte_grew_or_shrank_is_told_by_file(weights: Path) -> None:
