@@ -77,7 +77,7 @@ def _policies(plan: Plan, lake: Lake, last: date) -> pl.DataFrame | None:
         if card.as_of.date() <= last
     ]
     floats = dict.fromkeys(("effective_trials", "sharpe", "deflated_sharpe", *none), pl.Float64)
-    kinds = {"trades": pl.Int64, **floats}
+    kinds = {"cause": pl.String, "trades": pl.Int64, **floats}
     if not rows:
         return pl.DataFrame(schema=dict.fromkeys(MORE_COLUMNS["policies"], pl.Null))
     return pl.DataFrame(rows, schema_overrides=kinds, infer_schema_length=None).select(MORE_COLUMNS["policies"])

@@ -1,6 +1,8 @@
 """All results side by side: kept one card a variant and day, shown in the UI, as a page and as CSV."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,9 +13,10 @@ from assets.experiment import Plan
 from assets.frame_type import table_metadata
 from assets.keys import OWNER, asset_key, code_version
 from assets.markdown import markdown_table
-from nightfold.leaderboard import LEADERBOARD, Run, RunCard, newest, table
+from nightfold.leaderboard import Run, RunCard, newest
 from nightfold.source import market_note
 from nightfold.spec import fingerprint
+from nightfold.standings import LEADERBOARD, table
 from nightfold.tearsheet.leaderboard import render_leaderboard
 from nightfold.universe import Universe
 from resources.lake import Lake
@@ -22,6 +25,7 @@ from resources.reports import write_report
 
 KEY = "leaderboard"
 
+_CODE = "leaderboard same_days standings tearsheet.leaderboard tearsheet.measures"
 _RUNS, _ALL = "runs", "all"
 _CARD, _DAILY, _PAIRS = "card.json", "daily.parquet", "pairs.parquet"
 SHOWN = (
@@ -33,6 +37,8 @@ SHOWN = (
     "trades",
     "total_return",
     "sharpe_ratio",
+    "deflated_sharpe",
+    "trials",
     "max_drawdown",
 )
 """Columns that fit beside each other where there is little room."""
@@ -47,7 +53,7 @@ def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefin
         owners=[OWNER],
         tags={"layer": "evaluate"},
         deps=[asset_key(plan.key("tearsheet")) for plan in plans.values()],
-        code_version=code_version("leaderboard tearsheet.leaderboard", {}),
+        code_version=code_version(_CODE, {}),
         kinds={"html", "csv"},
         metadata=table_metadata(LEADERBOARD),
         description="Every result that was looked at, of all experiments: the more there are, the luckier the best.",
@@ -57,8 +63,9 @@ def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefin
     ) -> dg.MaterializeResult[None]:
         stored = _stored(lake)
         runs = [run for run, _ in stored]
-        board = table(runs)
-        links = {name: f"{name}/tearsheet.html" for name in plans if (reports / name / "tearsheet.html").exists()}
+        gates = {name: plan.experiment.gates for name, plan in plans.items()}
+        board = table(runs, gates)
+        links = _links(reports, [run.card for run in runs])
         note = market_note(universe.source) if universe.is_simulated else ""
         page = write_report(reports, "leaderboard.html", render_leaderboard(board, links, note).encode())
         write_report(reports, "leaderboard.csv", board.write_csv().encode())
@@ -70,7 +77,7 @@ def leaderboard(universe: Universe, plans: Mapping[str, Plan]) -> dg.AssetsDefin
                 "leaderboard": dg.MetadataValue.url("/reports/leaderboard.html"),
                 "csv": dg.MetadataValue.url("/reports/leaderboard.csv"),
                 "pairs": dg.MetadataValue.url("/reports/leaderboard_pairs.csv"),
-                "results": dg.MetadataValue.md(markdown_table(table(newest(runs)).select(SHOWN))),
+                "results": dg.MetadataValue.md(markdown_table(table(newest(runs), gates).select(SHOWN))),
                 "runs": len(runs),
                 "variants": board["variant"].n_unique(),
                 "path": dg.MetadataValue.path(str(page.path)),
@@ -103,6 +110,23 @@ def count_look(lake: Lake, run: Run, pairs: pl.DataFrame) -> None:
 def stored_runs(lake: Lake, *, newest: bool = False) -> list[Run]:
     """Read all results that are kept, by last day and variant, or the newest of each variant."""
     return [run for run, _ in _stored(lake, newest=newest)]
+
+
+def _links(reports: Path, cards: Sequence[RunCard]) -> dict[str, str]:
+    """Address of the page that shows the very backtest of a card, by the card's id; others have none."""
+
+    @cache
+    def shown(name: str) -> str | None:
+        figures = reports / f"{name}.json"
+        found = json.loads(figures.read_text())["provenance"].get("backtest") if figures.exists() else None
+        return None if found is None else str(found)
+
+    links = {}
+    for card in cards:
+        name = f"{card.experiment}/tearsheet" + ("" if card.choices == "full" else f"-{card.choices}")
+        if shown(name) == card.version:
+            links[card.id] = f"{name}.html"
+    return links
 
 
 def _pairs(stored: Sequence[tuple[Run, pl.DataFrame]]) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from assets.tuning import TRIALS
 from nightfold.decision import position_cap
 from nightfold.errors import LakeError
 from nightfold.interval import duration
-from nightfold.policy.choice import PolicySearch
+from nightfold.policy.choice import Flat, PolicySearch
 from nightfold.policy.filter import MetaFilter, fit_filter
 from nightfold.policy.log import outcome_columns
 from nightfold.policy.picture import policy_picture
@@ -72,15 +72,15 @@ def policy(plan: Plan, spec: PolicySpec, predictions_version: str) -> tuple[dg.A
             since = _forecast_since(plan, lake, partition, begins)
             if since is None or since > begins + duration(plan.interval):
                 days = 0 if since is None else (partition.as_of - since).days
-                reason = f"{days} of {spec.window_days} days of predictions lie before it"
-                card = PolicyCard.flat(partition.as_of, reason, made_by, is_complete=False)
+                why = Flat("few_days", f"{days} of {spec.window_days} days of predictions lie before it")
+                card = PolicyCard.flat(partition.as_of, why, made_by)
                 return _written(folder, card, LEDGER.empty()), _said(card)
             market, second = _market(plan, lake, partition, begins), None
             if spec.filter:
                 market, second = _with_filter(plan, lake, partition, market)
                 if second is None:
-                    reason = "too few of its forecasts paid, or did not, to learn a filter"
-                    card = PolicyCard.flat(partition.as_of, reason, made_by, is_complete=True)
+                    why = Flat("no_filter", "too few of its forecasts paid, or did not, to learn a filter")
+                    card = PolicyCard.flat(partition.as_of, why, made_by)
                     return _written(folder, card, LEDGER.empty()), _said(card)
             search = search_policy(market, spec, experiment.seed)
             card = PolicyCard.of(search, partition.as_of, made_by, second)

@@ -134,4 +134,4 @@ def _sizes(forecasts: Forecasts, costs: Costs) -> pl.Series:
     outcomes = seen.select(*KEY)
     for frame in (models, actual):
         outcomes = outcomes.join(frame, on=KEY, how="left", maintain_order="left")
-    return position_sizes(seen, outcomes, strategy, bar_length(forecasts.bars))
+    return position_sizes(seen, outcomes, strategy, forecasts.experiment.split, bar_length(forecasts.bars))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from nightfold.experiment import Experiment
-from nightfold.schema import Column, Table
+from nightfold.same_days import SameDays
 from nightfold.spec import Spec, fingerprint
 from nightfold.tearsheet.measures import FEW_TRIALS, daily_sharpe_ratio, is_ruined, sharpe_variance
 
@@ -18,37 +19,21 @@ UNJUDGED = "unjudged"
 
 _NOT_THE_VARIANT = {"description", "owner", "gates"}
 
-_known = partial(Column, pl.Float64, nullable=True)
-_MEASURES = {
-    "total_return": _known("Return over all its days, after costs."),
-    "cagr": _known("Compound return a year of 365 days."),
-    "sharpe_ratio": _known("Sharpe ratio a year, of daily returns."),
-    "sortino_ratio": _known("Sortino ratio a year."),
-    "max_drawdown": _known("Largest fall from a peak, 0 or less."),
-    "volatility": _known("Standard deviation a year."),
-    "exposure": _known("Mean gross exposure as a fraction of equity."),
-    "turnover": _known("How often mean equity was turned over."),
-    "win_rate": _known("Share of closed trades with a profit."),
-    "profit_factor": _known("Sum of profits over sum of losses."),
-}
-MEASURES = tuple(_MEASURES)
-LEADERBOARD = Table(
-    "leaderboard",
+MEASURES: Mapping[str, str] = MappingProxyType(
     {
-        "last_day": Column(pl.Date, "Last day of the result, UTC."),
-        "experiment": Column(pl.String, "Experiment it belongs to."),
-        "variant": Column(pl.String, "Hash of all settings that shape it."),
-        "choices": Column(pl.String, "Run choices: full, or the hash of a range and cost scale."),
-        "outcome": Column(pl.String, "Verdict: passed, failed, unknown, or unjudged without a tearsheet."),
-        "gates": Column(pl.String, "Gates passed of those asked.", nullable=True),
-        "first_day": Column(pl.Date, "First day of the result, UTC."),
-        "days": Column(pl.Int64, "Days it covers.", minimum=1),
-        "trades": Column(pl.Int64, "Closed trades.", minimum=0),
-        **_MEASURES,
-    },
-    key=(),
-    unique=False,
+        "total_return": "Return over all its days, after costs.",
+        "cagr": "Compound return a year of 365 days.",
+        "sharpe_ratio": "Sharpe ratio a year, of daily returns.",
+        "sortino_ratio": "Sortino ratio a year.",
+        "max_drawdown": "Largest fall from a peak, 0 or less.",
+        "volatility": "Standard deviation a year.",
+        "exposure": "Mean gross exposure as a fraction of equity.",
+        "turnover": "How often mean equity was turned over.",
+        "win_rate": "Share of closed trades with a profit.",
+        "profit_factor": "Sum of profits over sum of losses.",
+    }
 )
+"""What a card tells, and what it means."""
 
 
 class RunCard(Spec):
@@ -75,7 +60,12 @@ class RunCard(Spec):
     @property
     def id(self) -> str:
         """Where it is kept: a variant has one card a last day."""
-        return f"{self.last_day:%Y-%m-%d}-{self.variant}"
+        return card_id(self.last_day, self.variant)
+
+
+def card_id(last_day: date, variant: str) -> str:
+    """Name the card of a variant and last day."""
+    return f"{last_day:%Y-%m-%d}-{variant}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,6 +144,35 @@ def newest(runs: Sequence[Run]) -> list[Run]:
     return list({run.card.variant: run for run in sorted(runs, key=lambda run: run.card.id)}.values())
 
 
+class Ledger:
+    """All that was looked at, laid side by side once, so that each result can be counted among the others.
+
+    Parameters
+    ----------
+    runs
+        All that are kept; the newest of each variant counts.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        latest = newest(runs)
+        self._places = {run.card.variant: place for place, run in enumerate(latest)}
+        self._results = SameDays([run.daily for run in latest])
+
+    def looks(self, variant: str, daily: pl.DataFrame) -> Looks:
+        """Count as `looks` does."""
+        shared, ratios = self._results.on(daily["day"])
+        others = shared > 0
+        if variant in self._places:
+            others[self._places[variant]] = False
+        comparable = ratios[others & (2 * shared >= daily.height) & np.isfinite(ratios)]
+        known = [ratio for ratio in (_sharpe(daily), *comparable) if ratio is not None]
+        n_trials = 1 + int(others.sum())
+        if len(known) < FEW_TRIALS:  # then it is that of one ratio without skill
+            return Looks(n_trials, None)
+        least = 1 / (daily.height - 1)
+        return Looks(n_trials, max(sharpe_variance(known, daily.height) or least, least))
+
+
 def looks(runs: Sequence[Run], variant: str, daily: pl.DataFrame) -> Looks:
     """Count the variants whose result on the reported days was looked at.
 
@@ -164,38 +183,7 @@ def looks(runs: Sequence[Run], variant: str, daily: pl.DataFrame) -> Looks:
     variant, daily
         The reported one, whose stored cards do not count twice.
     """
-    shared = [
-        joined
-        for run in newest(runs)
-        if run.card.variant != variant and not (joined := run.daily.join(daily.select("day"), on="day")).is_empty()
-    ]
-    ratios = [_sharpe(frame) for frame in (daily, *shared) if 2 * frame.height >= daily.height]
-    known = [ratio for ratio in ratios if ratio is not None]
-    if len(known) < FEW_TRIALS:  # then it is that of one ratio without skill
-        return Looks(1 + len(shared), None)
-    least = 1 / (daily.height - 1)
-    return Looks(1 + len(shared), max(sharpe_variance(known, daily.height) or least, least))
-
-
-def table(runs: Sequence[Run]) -> pl.DataFrame:
-    """List all cards, the newest day first, then by Sharpe ratio."""
-    rows = [
-        {
-            "last_day": run.card.last_day,
-            "experiment": run.card.experiment,
-            "variant": run.card.variant,
-            "choices": run.card.choices,
-            "outcome": run.card.outcome,
-            "gates": f"{run.card.gates_passed}/{run.card.gates}" if run.card.gates else None,
-            "first_day": run.card.first_day,
-            "days": run.card.days,
-            "trades": run.card.trades,
-            **{name: run.card.measures.get(name) for name in MEASURES},
-        }
-        for run in runs
-    ]
-    found = pl.DataFrame(rows, schema=LEADERBOARD.dtypes)
-    return found.sort("last_day", "sharpe_ratio", "experiment", descending=[True, True, False], nulls_last=True)
+    return Ledger(runs).looks(variant, daily)
 
 
 def _sharpe(daily: pl.DataFrame) -> float | None:

@@ -97,6 +97,7 @@ def tearsheet_input(
         luck=result.summary["luck"],
         overfitting=choice.probability,
         n_compared=choice.variants,
+        is_filtered=experiment.policy is not None and experiment.policy.filter,
         crashes=result.summary["crashes"],
         alone=result.summary["alone"],
         record=record or Record(),

@@ -4,7 +4,7 @@ import json
 import time
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -16,6 +16,9 @@ from pipeline_defs.features_command import features
 from pipeline_defs.improve_command import improve, sweep
 from pipeline_defs.models_command import app as models_app
 from pipeline_defs.stress_command import stress
+
+if TYPE_CHECKING:
+    from nightfold.experiment import Experiment
 
 app = typer.Typer(
     name="nightfold",
@@ -134,16 +137,19 @@ def leaderboard(
 ) -> None:
     """List all results that were looked at, of every experiment; csv and json have all measures."""
     from assets.leaderboard import SHOWN, stored_runs
-    from nightfold.leaderboard import newest, table
+    from nightfold.leaderboard import newest
+    from nightfold.standings import table
     from resources.environments import load_environment
 
     with reported():
-        runs = stored_runs(load_environment().lake)
+        environment = load_environment()
+        runs = stored_runs(environment.lake)
         if not runs:
             raise ConfigError(
                 "there are no results yet; `nightfold run` or `nightfold backfill --layer evaluate` makes one."
             )
-        board = table(runs if every else newest(runs))
+        gates = {name: each.gates for name, each in environment.experiments.items()}
+        board = table(runs if every else newest(runs), gates)
         show(board.select(SHOWN) if output == "table" else board, output, rows=-1)
 
 
@@ -216,13 +222,18 @@ def list_experiments() -> None:
 
 @experiments_app.command("check")
 def check_experiment(file: Annotated[Path, typer.Argument(help="A YAML or JSON file.")]) -> None:
-    """Validate one experiment file, also against universe and label sets of this deployment."""
+    """Validate one experiment file, also against universe and label sets of this deployment, and this machine."""
     from nightfold.configuration import load_experiment
     from resources.environments import load_environment
 
     with reported():
         environment = load_environment()
-        found = load_experiment(file, lambda each: each.check_against(environment.universe, environment.label_sets))
+
+        def check(each: "Experiment") -> None:
+            each.check_against(environment.universe, environment.label_sets)
+            each.check_here()
+
+        found = load_experiment(file, check)
         counts = f"{len(found.features.resolve())} features, {len(found.models)} models"
         OUT.print(f"{file}: {found.name} is valid, {counts}.")
 

@@ -38,12 +38,23 @@ def show(frame: "pl.DataFrame", output: str, rows: int) -> None:
     """
     import polars as pl
 
+    check_output(output)
     if output == "csv":
         sys.stdout.write(frame.write_csv())
     elif output == "json":
         sys.stdout.write(frame.write_json() + "\n")
-    elif output == "table":
+    else:
         with pl.Config(tbl_rows=rows, tbl_cols=40, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
             print(frame)  # noqa: T201  # the answer itself
-    else:
+
+
+def check_output(output: str) -> None:
+    """See that an output is one that `show` knows, before any work is done for it.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them.
+    """
+    if output not in {"table", "csv", "json"}:
         raise ConfigError(f"`output` is {output!r}; it must be table, csv or json.")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline_defs.console import OUT, reported, show
+from pipeline_defs.console import OUT, check_output, reported, show
 
 Experiment = Annotated[str, typer.Argument(help="Experiment to vary.")]
 End = Annotated[str | None, typer.Option(help="Last month or day of the range, included; all there is if none.")]
@@ -29,6 +29,7 @@ def sweep(
     from pipeline_defs.workshop import Workshop
 
     with reported(), Workshop.open(OUT.print) as workshop:
+        check_output(output)
         base = workshop.environment.experiment(experiment)
         variants = points(workshop, base, parse_axes(sets))
         if dry_run:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from nightfold.improve.propose import propose
 from nightfold.improve.report import SearchReport, as_markdown, as_page
 from nightfold.improve.round import Round, best, end_of, search_id
 from nightfold.improve.space import Space, default_space, load_space
-from nightfold.improve.stretch import Opening, Stretch, check_opening, split_range
+from nightfold.improve.stretch import LEAST_DAYS, Opening, Stretch, check_opening, split_range
 from nightfold.improve.variant import as_file, spell, vary
 from nightfold.leaderboard import Run
 from nightfold.source import market_note
@@ -95,9 +95,7 @@ def improve(workshop: Workshop, asked: Request) -> tuple[SearchReport, Path]:
     """
     environment = workshop.environment
     base, starts = environment.experiment(asked.experiment), environment.universe.start
-    horizon = environment.horizon()
-    last = horizon if asked.end is None else min(parse_end(asked.end, "end"), horizon)
-    stretch = split_range(midnight(base.first_as_of), last, asked.holdout_days)
+    stretch = _stretch(base, environment.horizon(), asked)
     space = default_space(base, (base.first_as_of - starts).days)
     if asked.space is not None:
         space = load_space(asked.space, base, partial(check_of, workshop))
@@ -206,6 +204,23 @@ def write_search(found: Search) -> tuple[SearchReport, Path]:
     write_report(environment.reports, f"{found.base.name}/improve.md", as_markdown(report).encode())
     page = write_report(environment.reports, f"{found.base.name}/improve.html", as_page(report).encode())
     return report, page.path
+
+
+def _stretch(base: Experiment, horizon: datetime, asked: Request) -> Stretch:
+    """Lay out the days of a search and those it holds out, up to ``end`` or to the last one there is."""
+    starts = midnight(base.first_as_of)
+    whole = split_range(starts, horizon, asked.holdout_days)
+    if asked.end is None:
+        return whole
+    until, least = parse_end(asked.end, "end"), starts + timedelta(days=LEAST_DAYS + asked.holdout_days)
+    if until < least:
+        first, last = (f"{each - timedelta(days=1):%Y-%m-%d}" for each in (least, whole.end))
+        raise ConfigError(
+            f"`end` is {asked.end}; {base.name} is traded from {starts:%Y-%m-%d}, and {LEAST_DAYS} days to search on "
+            f"and the {asked.holdout_days} held out (`holdout_days`) must follow: end from {first} to {last}, or hold "
+            "out fewer."
+        )
+    return split_range(starts, min(until, horizon), asked.holdout_days)
 
 
 def _next(found: Search) -> Variant | None:

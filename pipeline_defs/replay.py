@@ -75,6 +75,22 @@ class Replay:
                     f"on {self.event.first_day}. {self._way_out()}"
                 )
 
+    def check_funding(self, experiment: str) -> None:
+        """See that recorded funding can be read, where an experiment pays any: it is needed only after training.
+
+        Raises
+        ------
+        ConfigError
+            If not; the message says where it would lie.
+        """
+        try:
+            _ = self.line.plans[experiment].funding
+        except SourceError as error:
+            raise ConfigError(
+                f"the funding of `{self.name}` is not there: {error}; `--data FOLDER` names the folder that recorded "
+                "bars and rates lie in."
+            ) from error
+
     def _way_out(self) -> str:
         path = getattr(self.environment.universe.source, "path", "")
         return f"They would lie at {in_project(path).resolve()}; `--data FOLDER` names the folder of recorded bars."
@@ -171,15 +187,25 @@ def _replay(folder: Path, recorded: Path | None) -> Replay:
 
 
 def _moved(folder: Path, to: Path, recorded: Path) -> Path:
-    """Copy the settings of a deployment, with its bars from another folder."""
-    source = load_spec(folder / "universe.yaml", Universe).source
+    """Copy the settings of a deployment, with its bars and funding rates from another folder."""
+    universe = load_spec(folder / "universe.yaml", Universe)
+    source = universe.source
     if not isinstance(source, FolderSource) or not Path(source.path).is_relative_to(RECORDED):
         raise ConfigError(
             f"`data` is {recorded}, which takes the place of {RECORDED}; the `source` of {folder / 'universe.yaml'} "
             "does not lie there: leave `data` out, or change the source."
         )
-    path = recorded.expanduser().resolve() / Path(source.path).relative_to(RECORDED)
-    moved = read_mapping(folder / "universe.yaml") | {"source": {**source.model_dump(), "path": str(path)}}
+
+    def there(path: str) -> str:
+        return str(recorded.expanduser().resolve() / Path(path).relative_to(RECORDED))
+
+    moved = read_mapping(folder / "universe.yaml") | {
+        "source": {**source.model_dump(), "path": there(source.path)},
+        "funding": {
+            symbol: there(file) if Path(file).is_relative_to(RECORDED) else file
+            for symbol, file in universe.funding.items()
+        },
+    }
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(folder, to)
     (to / "universe.yaml").write_text(yaml.safe_dump(moved, sort_keys=False))

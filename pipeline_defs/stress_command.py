@@ -28,7 +28,7 @@ def stress(
         list[str] | None, typer.Option("--experiment", help="replay, replay_short; all of an event if none.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of recorded bars, where that is not ../shared/data.")
+        Path | None, typer.Option(help="Folder of recorded bars and funding, where that is not ../shared/data.")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--events", help="Folder with a folder for each event; configs/stress if none.")
@@ -54,6 +54,8 @@ def stress(
                 replay.environment.experiment(name)
             if run:
                 replay.check_bars()
+                for name in experiments or replay.environment.experiments:
+                    replay.check_funding(name)
         rows = []
         for replay in replays:
             for name in experiments or replay.environment.experiments:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,17 @@ from nightfold.tearsheet.measures import (
     mean_correlation,
     sharpe_variance,
 )
+
+Cause = Literal["few_days", "no_filter", "few_trades", "lost", "no_gain", "luck"]
+"""Kinds of reasons for a flat period: too few days of predictions, or outcomes to learn a filter from; no policy that
+traded enough, or none of those that kept its account; a best one that earned nothing, or that may be luck."""
+
+
+class Flat(NamedTuple):
+    """Why a period is flat: the kind of reason, and its sentence with the numbers."""
+
+    cause: Cause
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +76,25 @@ class PolicySearch:
     effective_trials
         How many independent trials all of them amount to; None where under two vary. Shown only: `deflated_sharpe`
         counts all.
-    reason
-        Why the next period is flat; empty where it trades.
+    flat
+        Why the next period is flat; None where it trades.
     """
 
     trials: tuple[PolicyTrial, ...]
     best: PolicyTrial | None
     deflated_sharpe: float | None
     effective_trials: float | None
-    reason: str
+    flat: Flat | None
 
     @property
     def is_flat(self) -> bool:
         """Whether nothing is traded in the period after the window."""
-        return bool(self.reason)
+        return self.flat is not None
+
+    @property
+    def reason(self) -> str:
+        """Why that is, in a sentence; empty where the next period trades."""
+        return "" if self.flat is None else self.flat.reason
 
 
 def sharpe_of(returns: Sequence[float], spec: PolicySpec) -> float | None:
@@ -116,17 +133,17 @@ def _effective(trials: Sequence[PolicyTrial]) -> float | None:
     return None if correlation is None else effective_trials(len(trials), correlation)
 
 
-def _why_none(trials: Sequence[PolicyTrial], spec: PolicySpec) -> str:
+def _why_none(trials: Sequence[PolicyTrial], spec: PolicySpec) -> Flat:
     most = max((trial.trades for trial in trials), default=0)
     if most >= spec.min_trades:
-        return f"every policy that made {spec.min_trades} trades in the window lost the account"
-    return f"no policy made {spec.min_trades} trades in the window; the most were {most}"
+        return Flat("lost", f"every policy that made {spec.min_trades} trades in the window lost the account")
+    return Flat("few_trades", f"no policy made {spec.min_trades} trades in the window; the most were {most}")
 
 
-def _why_flat(best: PolicyTrial, deflated: float | None, spec: PolicySpec) -> str:
+def _why_flat(best: PolicyTrial, deflated: float | None, spec: PolicySpec) -> Flat | None:
     if best.sharpe is None or best.sharpe <= 0:
-        return "no policy earned anything after costs in the window"
+        return Flat("no_gain", "no policy earned anything after costs in the window")
     if deflated is None or deflated < spec.min_deflated_sharpe:
-        found = "unknown" if deflated is None else f"{deflated:.2f}"
-        return f"the best may be luck: its deflated Sharpe ratio is {found}, {spec.min_deflated_sharpe:.2f} are needed"
-    return ""
+        found, needed = "unknown" if deflated is None else f"{deflated:.2f}", f"{spec.min_deflated_sharpe:.2f}"
+        return Flat("luck", f"the best may be luck: its deflated Sharpe ratio is {found}, {needed} are needed")
+    return None

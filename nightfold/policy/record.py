@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from nightfold.policy.choice import PolicySearch
+from nightfold.policy.choice import Cause, Flat, PolicySearch
 from nightfold.policy.filter import MetaFilter
 from nightfold.policy.position import judged, thresholds_columns
 from nightfold.policy.spec import PolicySpec, Thresholds
@@ -39,6 +39,8 @@ class PolicyCard(Spec):
     """None: the period is flat."""
     reason: str
     """Why it is flat; empty where it trades."""
+    cause: Cause | None = None
+    """The kind of that reason; None where it trades, or an older version made it."""
     is_complete: bool
     """Whether a whole window of predictions lay before it."""
     trials: int
@@ -63,6 +65,7 @@ class PolicyCard(Spec):
             as_of=as_of,
             thresholds=None if best is None or search.is_flat else best.thresholds,
             reason=search.reason,
+            cause=search.flat and search.flat.cause,
             is_complete=True,
             trials=len(search.trials),
             sharpe=best and best.sharpe,
@@ -74,13 +77,14 @@ class PolicyCard(Spec):
         )
 
     @classmethod
-    def flat(cls, as_of: datetime, reason: str, made_by: str, *, is_complete: bool) -> "PolicyCard":
-        """Write down that nothing was searched, and why; ``is_complete``: although there were predictions enough."""
+    def flat(cls, as_of: datetime, why: Flat, made_by: str) -> "PolicyCard":
+        """Write down that nothing was searched, and why."""
         return cls(
             as_of=as_of,
             thresholds=None,
-            reason=reason,
-            is_complete=is_complete,
+            reason=why.reason,
+            cause=why.cause,
+            is_complete=why.cause != "few_days",
             trials=0,
             sharpe=None,
             deflated_sharpe=None,

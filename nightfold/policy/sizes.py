@@ -12,12 +12,13 @@ from nightfold.backtest.sizing.bound import shrunk
 from nightfold.backtest.sizing.kelly import Kelly
 from nightfold.models.calibration_curve import calibration_curve
 from nightfold.policy.log import is_right
+from nightfold.splits.as_of import SplitSpec, known_before
 
 _YEAR = timedelta(days=365)
 
 
 def position_sizes(
-    outlooks: pl.DataFrame, outcomes: pl.DataFrame, strategy: Strategy, interval: timedelta
+    outlooks: pl.DataFrame, outcomes: pl.DataFrame, strategy: Strategy, split: SplitSpec, interval: timedelta
 ) -> pl.Series:
     """Size the position at each row by the strategy's rule.
 
@@ -30,6 +31,8 @@ def position_sizes(
         Kelly's rule shrinks the confidence by them; no other rule looks at them.
     strategy
         With a rule.
+    split
+        Its delay says until when an outcome must be known before an as-of to count there.
     interval
         Length of a bar.
 
@@ -42,7 +45,7 @@ def position_sizes(
         return pl.repeat(strategy.size, outlooks.height, eager=True)
     confidence = outlooks["confidence"].fill_null(np.nan).to_numpy()
     if isinstance(strategy.sizing, Kelly):
-        confidence = vouched(outlooks, outcomes, strategy.horizon)
+        confidence = vouched(outlooks, outcomes, strategy.horizon, split)
     sized = strategy.sizing.fraction(bets(outlooks.with_columns(confidence=confidence), strategy.horizon, interval))
     return pl.Series("size", sized).fill_nan(0.0)
 
@@ -67,8 +70,8 @@ def bets(outlooks: pl.DataFrame, horizon: int, interval: timedelta) -> Bets:
     )
 
 
-def vouched(outlooks: pl.DataFrame, outcomes: pl.DataFrame, horizon: int) -> npt.NDArray[np.float64]:
-    """Shrink each confidence to what outcomes known before its model's as-of can vouch for; NaN without any.
+def vouched(outlooks: pl.DataFrame, outcomes: pl.DataFrame, horizon: int, split: SplitSpec) -> npt.NDArray[np.float64]:
+    """Shrink each confidence to what can be vouched for by outcomes that its model may know; NaN without any.
 
     Of rows whose labels overlap, one in ``horizon`` counts.
     """
@@ -76,7 +79,7 @@ def vouched(outlooks: pl.DataFrame, outcomes: pl.DataFrame, horizon: int) -> npt
     rows = rows.with_columns(right=is_right("move", "actual_move")).with_row_index()
     result = np.full(rows.height, np.nan)
     for (as_of,), own in rows.drop_nulls("as_of").partition_by("as_of", as_dict=True, maintain_order=True).items():
-        before = rows.filter(pl.col("known_at") <= as_of).drop_nulls(["right", "confidence"])
+        before = rows.filter(pl.col("known_at") <= known_before(split, as_of)).drop_nulls(["right", "confidence"])
         if before.height >= horizon:
             curve = calibration_curve(before["confidence"].to_numpy(), before["right"].to_numpy())
             curve = curve.with_columns((pl.col("rows") / horizon).clip(lower_bound=1))

@@ -13,6 +13,8 @@ from nightfold.tearsheet.measures import effective_trials
 STRATEGY = "Strategy"
 MARKET = "Buy and hold"
 """Name of the baseline that alpha and beta are measured against."""
+SAME_EXPOSURE = "Buy and hold, same exposure"
+"""Name of the one that holds as much as the strategy did on average; absent where that was nothing, or was borrowed."""
 
 COLUMNS = {
     "equity": ("close_time", "equity", "gross_exposure", "net_exposure"),
@@ -35,11 +37,11 @@ MORE_COLUMNS = {
     "open_orders": ("symbol", "open_time", "wanted"),
     "funding": ("symbol", "time", "quantity", "price", "rate", "amount"),
     "regimes": ("kind", "regime", "days", "share", "total_return", "sharpe_ratio", "worst_day"),
-    "sensitivity": (*("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown"),),
+    "sensitivity": (*("edge", "cost_scale", "added_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown"),),
     "shocks": ("shock", "moment", "trades", "total_return", "sharpe_ratio", "max_drawdown"),
     "passing": ("symbol", "forecasts", "sure", "worth", "long", "short"),
     "policies": (
-        *("universe", "as_of", "is_complete", "reason", "trials", "effective_trials"),
+        *("universe", "as_of", "is_complete", "reason", "cause", "trials", "effective_trials"),
         *("sharpe", "deflated_sharpe", "trades"),
         *_THRESHOLDS,
     ),
@@ -140,6 +142,8 @@ class TearsheetInput:
         Probability of backtest overfitting; None where it cannot be known.
     n_compared
         Variants it was found among: the policy held constant, and what was looked at on these days.
+    is_filtered
+        Whether the policy has a filter, and so is not held constant.
     crashes
         Crashes of the market in the range.
     alone
@@ -188,6 +192,7 @@ class TearsheetInput:
     luck: Mapping[str, float | None] | None = None
     overfitting: float | None = None
     n_compared: int = 0
+    is_filtered: bool = False
     crashes: int | None = None
     alone: Mapping[str, Mapping[str, Any]] | None = None
     record: Record = field(default_factory=Record)

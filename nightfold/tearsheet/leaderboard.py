@@ -6,6 +6,7 @@ from functools import partial
 
 import polars as pl
 
+from nightfold.leaderboard import card_id
 from nightfold.tearsheet import number
 from nightfold.tearsheet.layout import Column, tone
 from nightfold.tearsheet.template import environment
@@ -24,6 +25,8 @@ _COLUMNS: Mapping[str, Column] = {
     "trades": Column("Trades", number.count),
     "total_return": Column("Return", partial(number.percent, signed=True), toned=True),
     "sharpe_ratio": Column("Sharpe", number.ratio, toned=True),
+    "deflated_sharpe": Column("Deflated Sharpe", partial(number.ratio, digits=3)),
+    "trials": Column("Trials", number.count),
     "max_drawdown": Column("Drawdown", number.percent),
     "win_rate": Column("Win rate", number.percent),
     "profit_factor": Column("Profit factor", number.ratio),
@@ -46,13 +49,16 @@ def render_leaderboard(runs: pl.DataFrame, links: Mapping[str, str], note: str =
     Parameters
     ----------
     runs
-        As from `nightfold.leaderboard.table`.
+        As from `nightfold.standings.table`.
     links
-        Address of the tearsheet by experiment.
+        Address of the tearsheet by id of the card whose backtest it shows.
     note
         What a simulated market has planted in it; empty for a real one.
     """
-    rows = [[_cell(name, row[name]) for name in _COLUMNS] for row in runs.iter_rows(named=True)]
+    rows = [
+        (links.get(card_id(row["last_day"], row["variant"])), [_cell(name, row[name]) for name in _COLUMNS])
+        for row in runs.iter_rows(named=True)
+    ]
     return (
         environment()
         .get_template("leaderboard.html")
@@ -61,7 +67,6 @@ def render_leaderboard(runs: pl.DataFrame, links: Mapping[str, str], note: str =
             variants=runs["variant"].n_unique(),
             heads=_COLUMNS.values(),
             rows=rows,
-            links={name: links.get(name, "") for name in runs["experiment"].unique()},
             note=note,
         )
     )

@@ -83,7 +83,7 @@ def verdict_of(report: TearsheetInput) -> Verdict:
         deflated_sharpe=deflated_sharpe(report),
         models=by_model(report.model_metrics),
         chances=[
-            overfitting_words(report.overfitting, report.n_compared, report.daily.height),
+            overfitting_words(report.overfitting, report.n_compared, report.daily.height, filtered=report.is_filtered),
             luck_words(report.luck, traded=not report.trades.is_empty()),
             *flat_words(report.record.policies),
         ],
@@ -112,8 +112,11 @@ def flat_words(policies: pl.DataFrame | None) -> list[str]:
     )
 
 
-def overfitting_words(probability: float | None, variants: int, days: int) -> str:
-    """Say how likely the best variant of one half of the days is to fail in the other, or why that is unknown."""
+def overfitting_words(probability: float | None, variants: int, days: int, *, filtered: bool = False) -> str:
+    """Say how likely the best variant of one half of the days is to fail in the other, or why that is unknown.
+
+    A policy that is ``filtered`` is not held constant, so that only what was looked at is compared.
+    """
     if probability is not None:
         said = number.chance(probability)
         return f"Probability that choosing the best of {variants} variants is overfitting: {said}."
@@ -121,7 +124,8 @@ def overfitting_words(probability: float | None, variants: int, days: int) -> st
     if days < FEWEST_DAYS:
         why = f"{number.days(days)} are fewer than {FEWEST_DAYS}"
     elif variants < FEWEST_VARIANTS:
-        why = f"{variants} variants are fewer than {FEWEST_VARIANTS}"
+        held = "policies with a filter are not held constant, and " if filtered else ""
+        why = f"{held}{variants} variants are fewer than {FEWEST_VARIANTS}"
     return f"The probability of overfitting is unknown: {why}."
 
 
@@ -137,7 +141,7 @@ def luck_words(luck: Mapping[str, float | None] | None, *, traded: bool) -> str:
     """
     place = None if luck is None else luck["percentile"]
     if place is None:
-        cut = "limits on all symbols together would cut their trades where those fall together"
+        cut = "limits on all symbols together would cut their trades, or left no other times"
         why = "the backtest kept no record of them" if luck is None else cut if traded else "it never traded"
         return f"How it would stand among random traders is unknown: {why}."
     return (

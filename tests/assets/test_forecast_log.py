@@ -1,8 +1,10 @@
 """The forecast log in the lake: every forecast, filled in as outcomes become known."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -58,6 +60,28 @@ def test_the_check_holds_confidence_against_outcomes(made: Any) -> None:
     assert result.metadata["forecasts_known"].value > 500
     assert 0 <= result.metadata["hit_rate"].value <= 1
     assert "calibration" in result.metadata
+
+
+@pytest.mark.parametrize(("said", "passes"), [(0.9, False), (0.7, True), (0.5, True)])
+def test_the_check_warns_where_fewer_sides_were_right_than_was_said(
+    made: Any, tmp_path: Path, said: float, passes: bool
+) -> None:
+    """Seven of every ten sides come true; only who says nine of ten claims too much."""
+    ours = made.copy(tmp_path)
+    paths = sorted((ours.lake / "e/forecast_log").rglob("*.parquet"))
+    assert len(paths) >= 2
+    for path in paths:
+        log = pl.read_parquet(path).sort("open_time")
+        right = pl.int_range(pl.len()) % 10 < 7
+        sides = pl.lit(said).alias("confidence"), pl.lit(0.01).alias("expected_move")
+        came = pl.when(right).then(1).otherwise(-1).cast(pl.Int8).alias("actual_side")
+        log.with_columns(*sides, came).write_parquet(path)
+    found = reliability_check(ours.build()[1].plans["e"])(lake=ours.environment().lake)
+    assert found.passed is passes
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert found.metadata["confidence"].value == pytest.approx(said)
+    assert found.metadata["hit_rate"].value == pytest.approx(0.7, abs=0.01)
+    assert found.metadata["gap"].value == pytest.approx(0.7 - said, abs=0.01)
 
 
 def test_extremes_name_no_side_and_have_no_log(deploy: Callable[..., Any]) -> None:

@@ -130,8 +130,8 @@ def test_a_filter_learns_on_the_older_half_and_thresholds_are_searched_on_the_ne
 
 def test_too_few_outcomes_for_a_filter_are_a_flat_period(made: Any) -> None:
     plan, lake = plan_of(made, "filtered"), made.environment().lake
-    reasons = [card.reason for _, card in stored_cards(plan, lake)]
-    assert reasons[-1] == "too few of its forecasts paid, or did not, to learn a filter"
+    *_, (_, card) = stored_cards(plan, lake)
+    assert (card.reason, card.cause) == ("too few of its forecasts paid, or did not, to learn a filter", "no_filter")
 
 
 def test_an_experiment_without_a_policy_has_none(made: Any) -> None:
@@ -187,6 +187,7 @@ def test_a_first_night_without_any_forecast_before_it_is_flat_and_goes_on(deploy
         workshop.backfill("policy", "2024-02-26", "2024-02-26")
     ((_, card),) = stored_cards(plan_of(place), place.environment().lake)
     assert not card.is_complete
+    assert card.cause == "few_days"
     assert card.reason == "0 of 7 days of predictions lie before it"
 
 

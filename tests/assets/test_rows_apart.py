@@ -28,7 +28,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def made(deploy: Callable[..., Any]) -> Any:
-    deployment = deploy(experiments={"e": {"models": MODELS, "ensemble": {"oof_blocks": 2}}})
+    deployment = deploy(experiments={"e": {"models": MODELS, "ensemble": {"method": "stack", "oof_blocks": 2}}})
     with deployment.workshop() as workshop:
         for layer in ("ingest", "research"):
             workshop.backfill(layer)

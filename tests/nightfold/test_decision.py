@@ -1,5 +1,6 @@
 """From forecasts to wanted positions: a symbol's part of a shared account, and what could have been done instead."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,9 +8,10 @@ import polars as pl
 import pytest
 
 from nightfold.backtest.cost import Costs
-from nightfold.decision import position_cap, variants, wanted_positions
+from nightfold.decision import passed, position_cap, variants, wanted_positions
 from nightfold.experiment import Experiment
 from nightfold.labels.table import LabelSet
+from nightfold.policy.filter import MetaFilter
 from nightfold.policy.reading import Forecasts
 from nightfold.policy.record import POLICIES
 from nightfold.schema import TIME
@@ -76,6 +78,30 @@ def test_policies_that_filter_are_not_compared_with_ones_that_do_not() -> None:
     assert list(variants(forecasts(filtering, ["A"]), filtering.costs)) == []
 
 
+@pytest.mark.parametrize(
+    ("odds", "asked", "trades"),
+    [
+        (None, 0.5, True),  # of rises and falls 90 of 95 are rises: sure enough without a filter
+        (-50.0, 0.5, False),  # a filter that says of each forecast that it will not pay
+        (None, 0.99, False),  # 90 of 95 are not
+        (50.0, 0.99, True),  # a filter that says of each that it will
+    ],
+)
+def test_the_filter_in_force_decides_in_the_place_of_the_confidence(odds, asked, trades) -> None:
+    """Made by hand: it looks at nothing, and says the same of every forecast."""
+    said = None
+    if odds is not None:
+        said = MetaFilter(centre=[0] * 5, scale=[1] * 5, weights=[0] * 5, intercept=odds).model_dump_json()
+    made = experiment(policy={"sizing": "notional", "filter": odds is not None})
+    policy = {"min_confidence": asked, "min_edge": 0.0, "base_risk_fraction": 0.5, "max_risk_fraction": 0.5}
+    row = {"symbol": "A", "as_of": START, "is_complete": True, **policy, "filter": said}
+    policies, ours = pl.DataFrame([row], schema=POLICIES), forecasts(made, ["A"])
+    assert set(wanted_positions(ours, made.costs, policies)["target"]) == {0.5 if trades else 0.0}
+    counted = passed(ours, made.costs, policies).row(0, named=True)
+    sure = BARS if trades else 0
+    assert counted == {"symbol": "A", "forecasts": BARS, "sure": sure, "worth": BARS, "long": sure, "short": 0}
+
+
 PROMISED = np.where(np.arange(200) % 2, np.nan, np.arange(200) + 0.5)
 """Basis points that every other bar promises: over a width of .1 a barrier is .08 away; of them 10 by timeouts, where
 there are some: a fifth of rows that return .005."""
@@ -138,3 +164,23 @@ def test_a_policy_asks_exactly_so_many_times_its_whole_threshold(kind, edge, uni
     rows = [{"symbol": "A", "as_of": START, "is_complete": True, **risk, "filter": None}]
     policies = pl.DataFrame(rows, schema=POLICIES)
     assert_asks({factor: wanted_positions(ours, COSTS, policies, factor) for factor in (0.5, 1.0, 2.0)}, asked)
+
+
+@pytest.mark.parametrize(("delay", "bets"), [("5m", True), ("1d", False)])
+def test_kelly_hears_only_of_outcomes_that_were_known_in_time_to_be_deployed(delay, bets) -> None:
+    """A second model comes into force when half of the forecasts of the first one had come true."""
+    kelly = {"horizon": HORIZON, "sizing": {"rule": "kelly"}}
+    seen = forecasts(experiment(split={"in_force_delay": delay}, strategy=kelly), ["A"])
+    replaced = START + timedelta(minutes=5) * BARS // 2
+    later = pl.col("open_time") >= replaced
+    spoken = seen.predictions.with_columns(as_of=pl.when(later).then(pl.lit(replaced).cast(TIME)).otherwise("as_of"))
+    ends = pl.col("open_time") + timedelta(minutes=5) * (HORIZON + 1)
+    came = {
+        f"label_{HORIZON}": pl.lit(1, pl.Int8),
+        f"log_return_{HORIZON}": pl.lit(0.001),
+        f"label_end_{HORIZON}": ends,
+    }
+    known = seen.labels.with_columns(**came)
+    found = wanted_positions(replace(seen, predictions=spoken, labels=known), seen.experiment.costs)
+    assert found.filter(~later)["target"].max() == 0
+    assert (found.filter(later)["target"].max() > 0) == bets

@@ -154,9 +154,9 @@ def test_who_counts_moves_before_costs_is_tried_at_other_least_edges_too():
     strategy = {"horizon": HORIZON, "min_edge_bps": 5, "edge": "gross", "hold_bars": 1}
     costs = {"taker_fee_bps": 3, "half_spread_bps": 0, "slippage_bps": 0}
     found = worth(mixed, strategy=strategy, costs=costs).sensitivity
-    trades = found.filter(cost_scale=1.0, latency_bars=0).sort("edge")["trades"].to_list()
+    trades = found.filter(cost_scale=1.0, added_bars=0).sort("edge")["trades"].to_list()
     assert trades == [0, BARS // 12 - 1, 0]  # held throughout; every other half hour, the last still open; never
-    returns = found.filter(cost_scale=1.0, latency_bars=0).sort("edge")["total_return"]
+    returns = found.filter(cost_scale=1.0, added_bars=0).sort("edge")["total_return"]
     assert returns.n_unique() == 3
 
 
@@ -290,3 +290,27 @@ def test_a_tearsheet_says_that_weights_come_from_purged_folds():
             made, result, symbols=["A"], interval="5m", is_simulated=False, market="", settings="", provenance={}
         )
         assert any("had learnt from later rows as well" in remark for remark in page.remarks) is marked
+
+
+def test_the_first_days_have_the_regime_of_the_history_before_them():
+    """A hundred days that went one way, by turns faster and slower, then the three of the range."""
+    turns = 1 + pl.int_range(100) % 2
+    for way, regime in ((0.01, "bull"), (-0.01, "bear")):
+        before = pl.select(
+            symbol=pl.lit("A"),
+            open_time=pl.lit(START).cast(TIME) - pl.duration(minutes=5) - pl.duration(days=99 - pl.int_range(100)),
+            close=100 * ((way * turns).cum_sum() - way * turns.sum()).exp(),
+        )
+        history = pl.concat([before, bars().select(before.columns)])
+        said = experiment(), LabelSet(horizons=[HORIZON]), bars(), predictions(), labels(), SHARES, BacktestRange()
+        lived = [evaluate(*said, history=known).regimes.filter(kind="trend", days=3) for known in (history, None)]
+        assert [each["regime"].to_list() for each in lived] == [[regime], ["unknown"]]
+
+
+def test_crashes_are_those_of_the_bars_that_were_traded():
+    whole = pl.lit(1.0)
+    fallen = pl.when(pl.int_range(pl.len()) < BARS // 2).then(whole).otherwise(0.7)
+    for scale, crashes in ((whole, 0), (fallen, 1)):
+        prices = bars().with_columns(pl.col("open", "high", "low", "close") * scale)
+        said = experiment(), LabelSet(horizons=[HORIZON]), prices, predictions(), labels(), SHARES, BacktestRange()
+        assert evaluate(*said).summary["crashes"] == crashes

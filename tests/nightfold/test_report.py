@@ -1,18 +1,28 @@
 """What a tearsheet says of its account: rules that its market does not have, and funding that nobody recorded."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from math import e, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from nightfold.backtest.funding import constant_funding
 from nightfold.backtest.table import TABLES
 from nightfold.evaluation import BacktestRange, Evaluation, evaluate
 from nightfold.experiment import Experiment
 from nightfold.labels.table import LabelSet
+from nightfold.leaderboard import ALONE, Looks
+from nightfold.overfitting import Choice
 from nightfold.report import tearsheet_input
 from nightfold.schema import TIME
+from nightfold.tearsheet.gates import Gates
+from nightfold.tearsheet.measures import probabilistic_sharpe_ratio
+from nightfold.tearsheet.regime import TRENDS, regime_returns
+from nightfold.tearsheet.verdict import verdict_of
 
 START = datetime(2024, 3, 4, tzinfo=UTC)
 BARS = 400
@@ -133,3 +143,73 @@ def test_a_trade_that_ran_out_of_time_says_so() -> None:
     strategy = {"horizon": HORIZON, "exit": "barrier", "hold_bars": 1}
     closed = evaluated(["A"], strategy=strategy).trades.filter(~pl.col("is_open"))
     assert {"time"} < set(closed["exit_reason"]) <= {"time", "stop", "target"}
+
+
+def asking(**thresholds: Any) -> Experiment:
+    """An experiment with these gates and no other."""
+    none = dict.fromkeys(name for name in Gates.model_fields if name.startswith(("min_", "max_")))
+    return experiment(gates={**none, **thresholds})
+
+
+def page_of(made: Experiment, result: Evaluation, **known: Any) -> Any:
+    settings = yaml.safe_dump(made.model_dump(mode="json"), sort_keys=False)
+    where: dict[str, Any] = {"symbols": ["A"], "interval": "5m", "is_simulated": False, "market": "", "provenance": {}}
+    return tearsheet_input(made, result, **where, settings=settings, **known)
+
+
+def gained(days: int) -> pl.DataFrame:
+    """Daily returns that gain by turns, at a daily Sharpe ratio of about .3."""
+    first = date(2024, 1, 1)
+    moves = [0.01 * (day % 3) - 0.0075 for day in range(days)]
+    return pl.DataFrame({"day": [first + timedelta(days=day) for day in range(days)], "daily_return": moves})
+
+
+def lived(daily: pl.DataFrame, **days: int) -> pl.DataFrame:
+    """Regimes that lasted so many of the days; the rest are unknown."""
+    trends = [trend for trend, length in days.items() for _ in range(length)]
+    known = daily.head(len(trends)).select("day", trend=pl.Series(trends), unrest=pl.lit("low"))
+    return regime_returns(daily, known)
+
+
+def test_gates_are_judged_by_all_looks_the_regimes_that_were_lived_and_the_crashes_there_were() -> None:
+    """Twelve looks whose ratios vary by .02: the best of them is expected at .2322 daily by luck alone."""
+    made = asking(min_deflated_sharpe=0.9, min_regimes=3, min_crashes=1)
+    daily = gained(99)
+    base = replace(evaluated(["A"]), daily=daily)
+    normal, gamma = NormalDist(), 0.5772156649
+    luck = sqrt(0.02) * ((1 - gamma) * normal.inv_cdf(1 - 1 / 12) + gamma * normal.inv_cdf(1 - 1 / (12 * e)))
+    calm = replace(base, regimes=lived(daily, bull=40, bear=29, range=29), summary={**base.summary, "crashes": 0})
+    page = page_of(made, calm, looks=Looks(12, 0.02))
+    gates = {gate.name: (gate.value, gate.passed) for gate in page.gates}
+    deflated = probabilistic_sharpe_ratio(daily["daily_return"], luck)
+    assert gates == {
+        "Deflated Sharpe ratio": (pytest.approx(deflated), False),
+        "Market regimes": (1, False),
+        "Crashes": (0, False),
+    }
+    assert (page.n_trials, page.trial_variance, page.gates[0].note) == (12, 0.02, "12 trials")
+    assert verdict_of(page).headline == "No edge found: 3 of 3 gates fail."
+    wild = replace(base, regimes=lived(daily, **dict.fromkeys(TRENDS, 30)), summary={**base.summary, "crashes": 2})
+    page = page_of(made, wild, looks=ALONE)
+    gates = {gate.name: (gate.value, gate.passed) for gate in page.gates}
+    alone = probabilistic_sharpe_ratio(daily["daily_return"])
+    assert gates == {
+        "Deflated Sharpe ratio": (pytest.approx(alone), True),
+        "Market regimes": (3, True),
+        "Crashes": (2, True),
+    }
+    assert verdict_of(page).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        ({"filter": True}, "policies with a filter are not held constant, and 3 variants are fewer than 10."),
+        ({"filter": False}, "3 variants are fewer than 10."),
+        (None, "3 variants are fewer than 10."),
+    ],
+)
+def test_a_page_says_that_a_policy_with_a_filter_was_not_held_constant(policy: Any, why: str) -> None:
+    result = replace(evaluated(["A"]), daily=gained(200))
+    reasons = verdict_of(page_of(experiment(policy=policy), result, choice=Choice(3, 200))).reasons
+    assert f"The probability of overfitting is unknown: {why}" in reasons

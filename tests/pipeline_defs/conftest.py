@@ -14,6 +14,7 @@ from assets.policy import policy_settings
 from nightfold.experiment import Experiment
 from nightfold.interval import duration
 from nightfold.labels.table import LabelSet
+from nightfold.policy.choice import Flat
 from nightfold.policy.record import PolicyCard
 from nightfold.schema import TIME
 from nightfold.universe import Universe
@@ -87,7 +88,7 @@ class Stage:
 
     def put_policy(self, folder, name, as_of, made_by=None):
         made_by = made_by or policy_settings(self.line.plans[name])
-        card = PolicyCard.flat(parse_moment(as_of, "as_of"), "no trades", made_by, is_complete=True)
+        card = PolicyCard.flat(parse_moment(as_of, "as_of"), Flat("few_trades", "no trades"), made_by)
         (folder / "policy.json").write_text(card.model_dump_json())
         self.lake.write_folder(f"{name}/policy", f"universe=pooled/{as_of}", "v1", folder)
 

@@ -83,6 +83,28 @@ def test_what_cannot_be_done_is_one_message_and_exit_status_one(finished, nightf
     assert "Traceback" not in said
 
 
+LOST = {
+    "models": {"fracast": {"folder": "/nowhere/fracast", "window": 64}},
+    "target": {"kind": "return", "task": "regression", "horizons": [5]},
+}
+
+
+def test_what_this_machine_lacks_is_told_where_an_experiment_is_checked_or_run_and_not_where_it_is_loaded(
+    deploy, nightfold
+):
+    ours = deploy(universe={"symbols": ["AAAUSDT"]}, experiments={"lost": LOST, "well": {}})
+    assert "lost: fracast" in nightfold(ours, "experiments")[1]
+    told = "model `fracast`: `folder` is /nowhere/fracast; there is no such folder, and nothing is downloaded."
+    file = ours.configs / "experiments/lost.yaml"
+    code, said = nightfold(ours, "experiments", "check", str(file))
+    assert (code, f"error: {file}: {told}" in said) == (1, True)
+    backfilled = ["backfill", "--layer", "train", "--experiment", "lost"]
+    for arguments in (["run", "--experiment", "lost"], backfilled):
+        code, said = nightfold(ours, *arguments)
+        assert (code, f"error: {told}" in said, "ingest" in said) == (1, True, False)
+    assert nightfold(ours, "backfill", "--layer", "ingest", "--to", "2024-01")[0] == 0
+
+
 def test_without_experiments_there_is_nothing_to_run_or_open(deploy, nightfold):
     ours = deploy(experiments={})
     for verb in ("run", "open"):
@@ -195,7 +217,8 @@ def test_audit_features_finds_a_peek_in_a_file_and_clears_the_catalog(finished, 
     code, said = nightfold(finished, "audit", "features", "--own", f"{mine}:next_move", "--lookback", "1")
     assert code == 1
     assert re.search(r"│ next_move +│ 1 +│ yes ", said)
-    assert "1 features on 1,440 bars, 4 cuts: 1 with a fault." in said
+    assert re.search(r"1 features on 1,440 bars, 3\d\d cuts: 1 with a fault\.", said)
+    assert "A peek of one bar is found with 95 % where it shows in 1.0 % of the bars or more." in said
     code, said = nightfold(finished, "audit", "features", "nosuch_*", "--symbol", "bbb/usdt")
     assert code == 1
     assert "feature pattern `nosuch_*` is unknown" in said
@@ -251,9 +274,9 @@ def test_audit_features_needs_no_lake_where_the_market_is_simulated(deploy, nigh
     mine = tmp_path / "mine.py"
     mine.write_text("def next_move(bars):\n    return bars['close'].log().diff().shift(-1)\n")
     code, said = nightfold(
-        ours, "audit", "features", "--simulated", "--own", f"{mine}:next_move", "--symbol", "BBB-USDT"
+        ours, "audit", "features", "--simulated", "--own", f"{mine}:next_move", "--symbol", "BBB-USDT", "--cuts", "4"
     )
-    assert (code, "1 features on 3,000 bars, 4 cuts: 1 with a fault." in said) == (1, True)
+    assert (code, "1 features on 3,000 bars, 3 cuts: 1 with a fault." in said) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -209,10 +209,20 @@ def test_the_command_tells_verdict_and_report_of_a_search_that_is_there(after, n
 def test_a_variant_that_cannot_be_made_stops_the_sweep_with_its_settings(ours):
     with ours.workshop() as workshop:
         base = workshop.environment.experiment("shy")
-        variants = points(workshop, base, parse_axes(["ensemble.method=weighted", "ensemble.oof_blocks=5000"]))
-        with pytest.raises(RunFailedError, match=r"the variant with .*oof_blocks=5000: shy_s\w+_train failed"):
+        # as many as are filled where every label ends in the next bar
+        variants = points(workshop, base, parse_axes(["ensemble.method=weighted", "ensemble.oof_blocks=421"]))
+        with pytest.raises(RunFailedError, match=r"the variant with .*oof_blocks=421: shy_s\w+_train failed"):
             sweep(workshop, base, variants, None)
         assert stored_runs(workshop.environment.lake) == []
+
+
+def test_a_variant_that_no_history_fills_is_refused_before_anything_is_made(ours):
+    with ours.workshop() as workshop:
+        base, before = workshop.environment.experiment("shy"), made_runs(workshop)
+        axes = parse_axes(["ensemble.method=weighted", "ensemble.oof_blocks=421,422"])
+        with pytest.raises(ConfigError, match=r"oof_blocks=422: `ensemble\.oof_blocks` is 422, .*fill 421 at most"):
+            points(workshop, base, axes)
+        assert made_runs(workshop) == before
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_an_experiment_whose_first_as_of_is_long_past_begins_with_its_first_nigh
 
 
 def test_a_layer_that_fails_stops_the_night_and_is_told(deploy, caplog):
-    blend = {"method": "weighted", "oof_blocks": 5000}  # more than there are moments
+    blend = {"method": "weighted", "oof_blocks": 421}  # as many as are filled where every label ends in the next bar
     ours = deploy(universe={"symbols": ["AAAUSDT"], "end": None}, experiments={"hasty": {"ensemble": blend}})
     with ours.workshop(datetime(2024, 2, 13, 0, 10, tzinfo=UTC)) as workshop:
         with caplog.at_level(logging.ERROR, "nightfold"), pytest.raises(RunFailedError, match="hasty_train failed"):

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,8 +15,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from nightfold.errors import NightfoldError
+from nightfold.backtest.cost import Costs
+from nightfold.backtest.funding import funding_of
+from nightfold.errors import ConfigError, NightfoldError
 from nightfold.stress import REPLAYS
+from nightfold.window import midnight
 from pipeline_defs.command import app
 from pipeline_defs.replay import find_replays
 
@@ -26,6 +29,9 @@ SHIPPED = Path(__file__).parents[2] / "configs/stress"
 START, FALL = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 21, tzinfo=UTC)
 SYMBOLS = {"AAAUSDT": 0.7, "BBBUSDT": 0.9}
 """What each price is multiplied by within the first ten hours of the fall."""
+
+RATE = 1e-6
+"""What AAAUSDT pays at the first stamp; at each later one it pays as much more."""
 
 EVENT = {
     "title": "A made fall",
@@ -39,6 +45,7 @@ UNIVERSE = {
     "start": "2024-01-01",
     "end": "2024-02-24",
     "intervals": ["1h"],
+    "funding": {"AAAUSDT": "../shared/data/rates/made.parquet"},
 }
 EXPERIMENT = {
     "first_as_of": "2024-02-19",
@@ -82,6 +89,10 @@ class Stage:
         bars.mkdir(parents=True)
         for symbol, factor in SYMBOLS.items():
             walk(symbol, factor).write_parquet(bars / f"binance_spot_{symbol}_1h.parquet")
+        stamps = [START + timedelta(hours=8 * n) for n in range(58 * 3 + 1)]
+        rates = pl.DataFrame({"funding_time": stamps, "funding_rate": [RATE * (1 + n) for n in range(len(stamps))]})
+        (self.folder / "recorded/rates").mkdir()
+        rates.write_parquet(self.folder / "recorded/rates/made.parquet")
 
     @contextmanager
     def entered(self):
@@ -138,6 +149,12 @@ def test_a_made_fall_is_replayed_from_a_folder_of_bars_to_a_row(stage):
     worth = dict(pl.read_parquet(list(stored)).select("close_time", "equity").rows())
     assert row["total_return"] == pytest.approx(worth[FALL + timedelta(days=2)] / worth[FALL] - 1)
     assert row["trades"] > 0
+    (paid,) = stage.folder.glob("data/stress/fall/*/lake/replay/backtest/range=full/*/funding.parquet")
+    rates = pl.read_parquet(paid).filter(symbol="AAAUSDT").select("time", "rate")
+    assert rates.height > 0
+    assert rates["rate"].to_list() == pytest.approx(
+        [RATE * (1 + (time - START) / timedelta(hours=8)) for time in rates["time"]]
+    )
     assert row["verdict"] == ("gained" if row["total_return"] > 0 else "lost")
 
     assert f"Page: {stage.folder}/data/stress/stress.html" in first.stderr
@@ -164,6 +181,18 @@ def test_bars_that_are_not_there_are_told_with_the_place_where_they_would_lie(st
     assert "error: the bars of `fall` are not there" in result.stderr
     assert f"They would lie at {stage.folder}/nowhere/made/binance_spot_*; `--data FOLDER`" in result.stderr
     assert not (stage.folder / "data/stress/fall/dagster_home").exists()
+
+
+def test_funding_that_is_not_there_is_told_before_anything_is_trained(stage):
+    stage.record()
+    rates = stage.folder / "recorded/rates/made.parquet"
+    rates.unlink()
+    result = stage()
+    assert result.exit_code == 1
+    assert f"error: the funding of `fall` is not there: the funding rates of AAAUSDT cannot be read from {rates}" in (
+        result.stderr
+    )
+    assert "fall  " not in result.stderr  # nothing was run
 
 
 def test_bars_that_end_before_the_event_are_told(stage):
@@ -232,6 +261,31 @@ def test_every_shipped_replay_makes_definitions(folder, tmp_path):
     definitions, line = build(load_environment(Settings(config=folder, data=tmp_path)))
     definitions.resolve_asset_graph()
     assert list(line.plans) == ["replay", "replay_short"]
+
+
+@pytest.mark.parametrize("event", ["covid", "luna", "ftx", "usdc"])
+def test_a_shipped_replay_needs_recorded_funding_to_be_run_and_not_to_be_looked_at(event, tmp_path, monkeypatch):
+    """The recorded rates begin in 2022; whoever is short on spot rules pays none."""
+    monkeypatch.setenv("NIGHTFOLD_DATA", str(tmp_path))
+    (replay,) = find_replays([event], SHIPPED, tmp_path / "nowhere")
+    assert list(replay.line.plans) == ["replay", "replay_short"]
+    assert list(replay.environment.universe.funding) == ([] if event == "covid" else ["BTCUSDT"])
+    replay.check_funding("replay")
+    with (
+        nullcontext()
+        if event == "covid"
+        else pytest.raises(ConfigError, match=f"the funding of `{event}` is not there")
+    ):
+        replay.check_funding("replay_short")
+
+
+@pytest.mark.parametrize("event", ["luna", "ftx", "usdc"])
+def test_recorded_funding_covers_the_days_of_a_shipped_replay(event, market_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("NIGHTFOLD_DATA", str(tmp_path))
+    (replay,) = find_replays([event], SHIPPED, market_data)
+    universe, funding = replay.environment.universe, replay.line.plans["replay_short"].funding
+    times = np.arange(*(1_000 * int(midnight(day).timestamp()) for day in (universe.start, universe.end)), 300_000)
+    assert funding_of("BTCUSDT", times, 300_000, Costs(), funding).height > 300
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """Which forecasts were traded: the thresholds in force over time, and the periods in which nothing was."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import polars as pl
 
+from nightfold.policy.choice import Cause
 from nightfold.tearsheet import number
 from nightfold.tearsheet.content import TearsheetInput
 from nightfold.tearsheet.layout import Column, Part, Section, frame_table
@@ -36,6 +38,16 @@ _PASSING = {
 }
 _FEW = 12
 
+CAUSES: Mapping[Cause, str] = {
+    "few_days": "too few days of predictions lay before it",
+    "no_filter": "too few of its forecasts paid, or did not, to learn a filter",
+    "few_trades": "no policy made enough trades in its window",
+    "lost": "every policy that made enough trades in its window lost the account",
+    "no_gain": "no policy earned anything after costs in its window",
+    "luck": "the best policy may be luck",
+}
+"""What each kind of reason means."""
+
 
 def policy(report: TearsheetInput) -> Section:
     """Tell which thresholds were in force when."""
@@ -65,16 +77,20 @@ def policy(report: TearsheetInput) -> Section:
 
 
 def why_flat(cards: pl.DataFrame) -> pl.DataFrame:
-    """Count the flat periods: ``why`` and ``periods``, the most frequent first."""
-    why = (
+    """Count the flat periods: ``why`` and ``periods``, the most frequent first.
+
+    Cards of older versions do not tell the kind of their reason: it is taken to be what their Sharpe ratio allows.
+    """
+    likely = (
         pl.when(~pl.col("is_complete"))
-        .then(pl.lit("too few days of predictions lay before it"))
+        .then(pl.lit("few_days"))
         .when(pl.col("sharpe").is_null())
-        .then(pl.lit("no policy made enough trades in its window"))
+        .then(pl.lit("few_trades"))
         .when(pl.col("sharpe") <= 0)
-        .then(pl.lit("no policy earned anything after costs in its window"))
-        .otherwise(pl.lit("the best policy may be luck"))
+        .then(pl.lit("no_gain"))
+        .otherwise(pl.lit("luck"))
     )
+    why = pl.coalesce(pl.col("cause"), likely).replace_strict(CAUSES, return_dtype=pl.String)
     flat = cards.filter(pl.col("min_confidence").is_null())
     return flat.group_by(why=why).agg(periods=pl.len()).sort("periods", "why", descending=[True, False])
 

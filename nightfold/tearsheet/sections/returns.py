@@ -2,10 +2,11 @@
 
 import polars as pl
 
+from nightfold.tearsheet import number
 from nightfold.tearsheet.charts import exposure_chart, fold_chart
-from nightfold.tearsheet.content import MARKET, TearsheetInput
+from nightfold.tearsheet.content import MARKET, SAME_EXPOSURE, TearsheetInput
 from nightfold.tearsheet.layout import Cell, Part, Section, Table
-from nightfold.tearsheet.summary import measure_all, monthly_returns
+from nightfold.tearsheet.summary import measure_all, measure_exposure, monthly_returns
 from nightfold.tearsheet.table import measure_rows, month_rows
 from nightfold.tearsheet.trade_charts import histogram
 
@@ -39,4 +40,15 @@ def returns(report: TearsheetInput) -> Section:
     standing = report.equity.filter(pl.col("equity") > 0)
     if not standing.is_empty():
         parts.append(exposure_chart(standing))
-    return Section("returns", "Returns and risk", parts=parts)
+    return Section("returns", "Returns and risk", _borrowed(report), parts)
+
+
+def _borrowed(report: TearsheetInput) -> list[str]:
+    """Say why no one holds as much as the strategy did, where that is over all of the equity."""
+    held = measure_exposure(report.equity, report.fills)["exposure"]
+    if held is None or held <= 1 or SAME_EXPOSURE in report.baselines:
+        return []
+    return [
+        f"The strategy held {number.percent(held)} of its equity on average. {MARKET} at that exposure is left out: it "
+        "would have to borrow, and what that costs is not known."
+    ]

@@ -20,7 +20,8 @@ _SHOCKS = {
     "sharpe_ratio": Column("Sharpe ratio", number.ratio),
     "max_drawdown": Column("Drawdown", number.percent),
 }
-_OWN_EDGE, _OWN_COSTS = 1.0, 1.0
+_OWN = (1.0, 1.0, 0)
+"""Edge, costs and added delay of the run that was traded."""
 
 
 def trust(report: TearsheetInput) -> Section:
@@ -101,27 +102,26 @@ def surfaces(sensitivity: pl.DataFrame) -> list[Table]:
         As from `nightfold.robustness.sensitivity`.
     """
     largest = float(sensitivity["total_return"].abs().max() or 0.0)  # type: ignore[arg-type]  # Float64 has a float
-    own = sensitivity["latency_bars"].min()
     return [
-        _surface(float(edge), rows, largest, own)
+        _surface(float(edge), rows, largest)
         for (edge,), rows in sensitivity.partition_by("edge", as_dict=True, maintain_order=True).items()
     ]
 
 
-def _surface(edge: float, rows: pl.DataFrame, largest: float, own: object) -> Table:
-    delays = rows["latency_bars"].unique().sort().to_list()
-    found = {(row["cost_scale"], row["latency_bars"]): row for row in rows.iter_rows(named=True)}
+def _surface(edge: float, rows: pl.DataFrame, largest: float) -> Table:
+    delays = rows["added_bars"].unique().sort()
+    found = {(row["cost_scale"], row["added_bars"]): row for row in rows.iter_rows(named=True)}
     cells = []
     for scale in rows["cost_scale"].unique().sort():
         line = [Cell(f"Costs × {scale:g}")]
-        for delay in delays:
-            row = found[scale, delay]
+        for added in delays:
+            row = found[scale, added]
             total = row["total_return"]
-            framed = "own" if (edge, scale, delay) == (_OWN_EDGE, _OWN_COSTS, own) else ""
+            framed = "own" if (edge, scale, added) == _OWN else ""
             note = f"Sharpe {number.ratio(row['sharpe_ratio'])}\n{number.count(row['trades'])} trades"
             line.append(Cell(_SIGNED(total), note, tone(total), heat(total, largest), framed))
         cells.append(line)
     caption = f"Total return where the least edge is {edge:g} times what the experiment asks"
-    heads = [Cell("Filled after"), *(Cell(f"{delay} more bar{'s' if delay != 1 else ''}") for delay in delays)]
+    heads = [Cell("Filled after"), *(Cell(f"{added} more bar{'s' if added != 1 else ''}") for added in delays)]
     name = f"sensitivity_edge_{edge:g}"
     return Table(name, caption, heads, [("", cells)], rows.to_dicts(), style="surface")

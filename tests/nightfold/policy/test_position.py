@@ -50,6 +50,24 @@ def test_a_side_needs_confidence_and_an_edge_after_cost() -> None:
     assert sides(PolicySpec(), found) == [1, 0, -1, 0, 0]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(
+    ("spec", "least", "move"),  # costs and moves are powers of two, so that nothing is rounded
+    [
+        (PolicySpec(), 1.0, 0.5),
+        (PolicySpec(edge="gross"), 1.0, 0.25),
+        (PolicySpec(edge_unit="return"), 0.125, 0.375),
+        (PolicySpec(edge_unit="return", edge="gross"), 0.125, 0.125),
+    ],
+)
+def test_exactly_what_is_asked_is_enough(spec: PolicySpec, least: float, move: float, side: int) -> None:
+    """Cost a quarter: confidence and edge are asked to be at least, not above."""
+    bit = 2**-40
+    moves = [side * move, side * (move - bit), side * move]
+    found = rows(moves, [0.5, 0.5, 0.5 - bit]).with_columns(cost=pl.lit(0.25))
+    assert sides(spec, found, min_confidence=0.5, min_edge=least) == [side, 0, 0]
+
+
 def test_units_and_gross_edges() -> None:
     found = rows([0.00211, 0.0019, 0.0011], [0.6] * 3)
     assert sides(PolicySpec(edge_unit="return"), found, min_edge=0.0001) == [1, 0, 0]

@@ -8,15 +8,16 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 import pytest
+from optuna.trial import FixedTrial
 from pydantic import ValidationError
 
 from nightfold.backtest.cost import Costs
 from nightfold.backtest.limit import RiskLimits
 from nightfold.backtest.signal import Strategy
-from nightfold.policy.choice import PolicyTrial, chosen, sharpe_of
+from nightfold.policy.choice import Flat, PolicyTrial, chosen, sharpe_of
 from nightfold.policy.picture import policy_picture
 from nightfold.policy.record import PolicyCard, policy_trials, trial_table
-from nightfold.policy.search import Market, search_policy, sweep, try_policy
+from nightfold.policy.search import Market, drawn, search_policy, sweep, try_policy
 from nightfold.policy.spec import PolicySpec, Thresholds
 from nightfold.schema import TIME
 from nightfold.tearsheet import measures
@@ -81,6 +82,21 @@ def test_all_that_is_drawn_lies_in_its_range_and_the_base_never_above_the_maximu
         assert found.max_risk_fraction >= 0.03
 
 
+@pytest.mark.parametrize(
+    ("base", "share", "most"),
+    [(0.01, 0.0, 0.03), (0.01, 1.0, 0.10), (0.05, 0.0, 0.05), (0.05, 0.5, 0.075), (0.05, 1.0, 0.10)],
+)
+def test_the_whole_of_each_range_is_searched_by_default(base: float, share: float, most: float) -> None:
+    asked = FixedTrial({"base_risk_fraction": base, "min_confidence": 0.5, "min_edge": 1.0, "max_risk_share": share})
+    assert drawn(asked, PolicySpec()).max_risk_fraction == pytest.approx(most)
+    assert {name: (each.low, each.high) for name, each in asked.distributions.items()} == {
+        "min_confidence": (0.40, 0.70),
+        "min_edge": (0.0, 2.0),
+        "base_risk_fraction": (0.01, 0.05),
+        "max_risk_share": (0.0, 1.0),  # of the way from .03, or the base where that is more, to .10
+    }
+
+
 def test_forecasts_that_know_something_are_traded() -> None:
     found = search_policy(market(2, 0.5), SPEC, 1)
     assert not found.is_flat
@@ -105,16 +121,48 @@ def test_too_few_trades_are_infeasible_whatever_they_earned() -> None:
     assert found.best.number == 1
     none = chosen([trial(0, 3.0, trades=4)], SPEC)
     assert none.best is None
-    assert none.reason == "no policy made 5 trades in the window; the most were 4"
+    assert none.flat == ("few_trades", "no policy made 5 trades in the window; the most were 4")
 
 
 def test_a_losing_best_and_a_lucky_best_stay_flat_each_with_its_reason() -> None:
     losing = chosen([trial(0, -0.1), trial(1, -0.2)], SPEC)
-    assert losing.reason == "no policy earned anything after costs in the window"
+    assert losing.flat == ("no_gain", "no policy earned anything after costs in the window")
     lucky = chosen([trial(number, 0.1 if number else 0.12) for number in range(12)], SPEC)
     assert lucky.best is not None
     assert lucky.best.number == 0
+    assert lucky.flat is not None
+    assert lucky.flat.cause == "luck"
     assert "may be luck" in lucky.reason
+
+
+def test_exactly_the_deflated_ratio_that_is_asked_is_enough() -> None:
+    trials = [trial(number, 0.02 * number) for number in range(12)]
+    reached = chosen(trials, SPEC).deflated_sharpe
+    assert reached is not None
+    assert 0 < reached < 1
+    asked = {"min_deflated_sharpe": reached}, {"min_deflated_sharpe": math.nextafter(reached, 1)}
+    assert [chosen(trials, SPEC.model_copy(update=each)).is_flat for each in asked] == [False, True]
+
+
+def test_exactly_as_many_trades_as_are_asked_are_enough() -> None:
+    there = market(2, 0.5, days=20)
+    policy = Thresholds(min_confidence=0.5, min_edge=1.0, base_risk_fraction=0.01, max_risk_fraction=0.05)
+    made = there.trade(policy, SPEC).trades.filter(~pl.col("is_open")).height
+    assert made > 5
+    tried = [try_policy(there, SPEC.model_copy(update={"min_trades": made + more}), policy, 0) for more in (0, 1)]
+    assert [each.trades for each in tried] == [made, made]
+    assert [each.is_feasible for each in tried] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("trades", "why"),
+    [
+        (4, Flat("few_trades", "no policy made 5 trades in the window; the most were 4")),
+        (5, Flat("lost", "every policy that made 5 trades in the window lost the account")),
+    ],
+)
+def test_why_nothing_is_feasible_is_told_by_the_trades_that_are_asked(trades: int, why: Flat) -> None:
+    assert chosen([replace(trial(0, 0.5, trades=trades), is_feasible=False)], SPEC).flat == why
 
 
 def test_the_selection_is_deflated_by_the_number_and_spread_of_all_its_trials() -> None:
@@ -250,20 +298,26 @@ def test_every_trial_goes_into_the_ledger() -> None:
 
 def test_cards_say_what_is_in_force_and_why_not() -> None:
     as_of = datetime(2024, 3, 1, tzinfo=UTC)
-    early = PolicyCard.flat(as_of, "14 of 90 days of predictions lie before it", "settings", is_complete=False)
+    early = PolicyCard.flat(as_of, Flat("few_days", "14 of 90 days of predictions lie before it"), "settings")
     assert early.rows(["A", "B"])["min_edge"].to_list() == [None, None]
     assert not early.is_complete
-    assert early.reason == "14 of 90 days of predictions lie before it"
+    assert (early.reason, early.cause) == ("14 of 90 days of predictions lie before it", "few_days")
+    untaught = PolicyCard.flat(as_of, Flat("no_filter", "too few of its forecasts paid"), "settings")
+    assert untaught.is_complete
     card = PolicyCard.of(search_policy(market(2, 0.5), SPEC, 1), as_of, "settings")
     assert PolicyCard.model_validate_json(card.model_dump_json()) == card
     assert card.thresholds is not None
     assert card.effective_trials is not None
     assert 1 < card.effective_trials < card.trials
-    older = {name: value for name, value in json.loads(card.model_dump_json()).items() if name != "effective_trials"}
+    assert card.cause is None
+    later = {"effective_trials", "cause"}
+    older = {name: value for name, value in json.loads(card.model_dump_json()).items() if name not in later}
     assert PolicyCard.model_validate(older).effective_trials is None
     assert card.rows(["A"])["min_edge"].to_list() == [card.thresholds.min_edge]
     flat = PolicyCard.of(search_policy(market(2), SPEC.model_copy(update={"min_trades": 10_000}), 1), as_of, "settings")
     assert flat.is_complete
+    assert flat.cause == "few_trades"
+    assert PolicyCard.model_validate_json(flat.model_dump_json()) == flat
     assert flat.rows(["A"])["min_edge"].to_list() == [None]
 
 

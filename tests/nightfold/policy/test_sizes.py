@@ -14,9 +14,11 @@ from nightfold.models.objective import Objective
 from nightfold.policy.outlook import outlook
 from nightfold.policy.sizes import bets, position_sizes, vouched
 from nightfold.schema import TIME
+from nightfold.splits.as_of import SplitSpec
 
 HOUR = 3_600_000
 STEP = timedelta(hours=1)
+SPLIT = SplitSpec(in_force_delay="3h")
 
 
 def outlooks(**said: list[float]) -> pl.DataFrame:
@@ -70,12 +72,12 @@ def test_what_a_timeout_returns_is_won_by_one_side_and_lost_by_the_other() -> No
 def test_rules_size_each_side(rule: dict[str, Any], sizes: list[float]) -> None:
     seen = outlooks(p_down=[0.2, 0.6], p_flat=[0.2, 0.1], p_up=[0.6, 0.3])
     strategy = Strategy(horizon=4, sizing=rule)  # type: ignore[arg-type]  # read as from a file
-    assert position_sizes(seen, UNKNOWN, strategy, STEP).to_list() == pytest.approx(sizes)
+    assert position_sizes(seen, UNKNOWN, strategy, SPLIT, STEP).to_list() == pytest.approx(sizes)
 
 
 def test_without_a_rule_the_size_is_the_strategys() -> None:
     seen = outlooks(p_down=[0.2], p_flat=[0.2], p_up=[0.6])
-    assert position_sizes(seen, UNKNOWN.head(1), Strategy(size=0.4), STEP).to_list() == [0.4]
+    assert position_sizes(seen, UNKNOWN.head(1), Strategy(size=0.4), SPLIT, STEP).to_list() == [0.4]
 
 
 def test_a_forecast_that_is_not_there_has_no_size() -> None:
@@ -83,7 +85,7 @@ def test_a_forecast_that_is_not_there_has_no_size() -> None:
         move=pl.Series([0.01, None]), confidence=pl.Series([0.6, None])
     )
     strategy = Strategy(horizon=4, sizing={"rule": "size_from_probability"})  # type: ignore[arg-type]
-    assert position_sizes(seen, UNKNOWN, strategy, STEP)[1] == 0
+    assert position_sizes(seen, UNKNOWN, strategy, SPLIT, STEP)[1] == 0
 
 
 def history(size: int = 400) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -99,11 +101,11 @@ def history(size: int = 400) -> tuple[pl.DataFrame, pl.DataFrame]:
     return seen, outcomes(as_of, [row + 5 for row in range(size)], came.tolist())
 
 
-def test_kelly_is_told_only_what_outcomes_known_before_the_as_of_vouch_for() -> None:
+def test_kelly_is_told_only_what_outcomes_that_the_model_may_know_vouch_for() -> None:
     seen, came = history()
-    found = vouched(seen, came, horizon=5)
+    found = vouched(seen, came, 5, SPLIT)
     assert np.isnan(found[:200]).all()
-    before = slice(0, 196)  # row 195 is known at 200, the as-of
+    before = slice(0, 193)  # row 192 is known at 197, three hours before the as-of; 193 at 198 is too late
     right = (np.sign(seen["move"]) == np.sign(came["actual_move"])).to_numpy()[before]
     curve = calibration_curve(seen["confidence"].to_numpy()[before], right)
     curve = curve.with_columns((pl.col("rows") / 5).clip(lower_bound=1))
@@ -114,14 +116,14 @@ def test_kelly_is_told_only_what_outcomes_known_before_the_as_of_vouch_for() -> 
 def test_kelly_does_not_see_what_came_later() -> None:
     seen, came = history()
     other = came.with_columns(
-        actual_move=pl.when(pl.int_range(pl.len()) > 195).then(-pl.col("actual_move")).otherwise("actual_move")
+        actual_move=pl.when(pl.int_range(pl.len()) > 192).then(-pl.col("actual_move")).otherwise("actual_move")
     )
-    assert vouched(seen, other, 5).tolist() == pytest.approx(vouched(seen, came, 5).tolist(), nan_ok=True)
+    assert vouched(seen, other, 5, SPLIT).tolist() == pytest.approx(vouched(seen, came, 5, SPLIT).tolist(), nan_ok=True)
 
 
 def test_kelly_bets_nothing_until_something_vouches_for_it() -> None:
     seen, came = history()
     strategy = Strategy(horizon=5, sizing={"rule": "kelly"})  # type: ignore[arg-type]
-    found = position_sizes(seen, came, strategy, STEP)
+    found = position_sizes(seen, came, strategy, SPLIT, STEP)
     assert found[:200].sum() == 0
     assert found[200:].max() > 0

@@ -108,7 +108,7 @@ def sensitivity_frame() -> pl.DataFrame:
         for s, scale in enumerate((0.0, 1.0))
         for d, delay in enumerate((0, 1))
     ]
-    names = ("edge", "cost_scale", "latency_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown")
+    names = ("edge", "cost_scale", "added_bars", "trades", "total_return", "sharpe_ratio", "max_drawdown")
     return pl.DataFrame(rows, schema=list(names), orient="row").cast({"sharpe_ratio": pl.Float64})
 
 
@@ -127,7 +127,7 @@ def shocks_frame() -> pl.DataFrame:
 
 
 def policies_frame() -> pl.DataFrame:
-    """One policy in force, and a flat period for each reason there is."""
+    """One policy in force, and flat periods whose cards an older version made, without the kind of their reason."""
     thresholds = {"min_confidence": 0.55, "min_edge": 0.5, "base_risk_fraction": 0.01, "max_risk_fraction": 0.05}
     flat, tried = dict.fromkeys(thresholds), {"trials": 24, "effective_trials": 6.25}
     cards = [
@@ -142,7 +142,7 @@ def policies_frame() -> pl.DataFrame:
         for week, card in enumerate(cards[:4])
     ]
     rows.append({"universe": "pooled", "as_of": moment(29), "deflated_sharpe": 0.95, "trades": 31, **cards[4]})
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(cause=pl.lit(None, pl.String))
 
 
 def log_frame(rows: int = 400, skill: float = 0.0) -> pl.DataFrame:

@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import date, timedelta
 from math import sqrt
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
 
+from nightfold.policy.choice import Cause
 from nightfold.tearsheet.content import Record, TearsheetInput
 from nightfold.tearsheet.figures import figures_json
 from nightfold.tearsheet.layout import Section, Table
 from nightfold.tearsheet.page import sections_of
 from nightfold.tearsheet.rolling import rolling_sharpe
 from nightfold.tearsheet.sections.models import shares, weight_table
+from nightfold.tearsheet.sections.policy import CAUSES, why_flat
 from nightfold.tearsheet.sections.trust import trust
 
 MakeReport = Callable[..., TearsheetInput]
@@ -129,7 +131,22 @@ def test_triggers_and_rejected_orders_are_counted(sections: dict[str, Section]) 
     ]
 
 
-def test_flat_periods_are_counted_by_reason(sections: dict[str, Section]) -> None:
+def test_flat_periods_are_counted_by_the_reasons_on_their_cards(whole_report: TearsheetInput) -> None:
+    """One of each kind, all without a Sharpe ratio, and one more whose best policy may be luck."""
+    kinds = get_args(Cause)
+    policies = whole_report.record.policies
+    assert policies is not None
+    flat = policies.head(1).with_columns(is_complete=pl.lit(True))
+    cards = pl.concat([flat.with_columns(cause=pl.lit(kind)) for kind in (*kinds, "luck")])
+    found = dict(why_flat(cards).iter_rows())
+    assert next(iter(found)) == "the best policy may be luck"
+    assert found == {said: 2 if kind == "luck" else 1 for kind, said in CAUSES.items()}
+    assert set(CAUSES) == set(kinds)
+    assert found["too few of its forecasts paid, or did not, to learn a filter"] == 1
+    assert found["every policy that made enough trades in its window lost the account"] == 1
+
+
+def test_flat_periods_of_older_cards_are_counted_by_what_is_known_of_them(sections: dict[str, Section]) -> None:
     policy = sections["policy"]
     assert policy.said[0].endswith("came into force on 2024-01-08; the first window is never in the headline.")
     assert policy.said[1] == "4 of 5 periods were flat; 96 policies were tried in all."

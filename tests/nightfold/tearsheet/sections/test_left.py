@@ -113,6 +113,15 @@ def test_every_value_at_risk_and_the_market_s_part_are_on_the_page_and_in_its_tw
     assert table(report, "returns", "measures").values == told
 
 
+@pytest.mark.parametrize(("held", "said"), [(0.5, []), (1.25, ["The strategy held 125.0 % of its equity on average."])])
+def test_who_borrowed_is_told_why_no_one_held_as_much(make_report: MakeReport, held: float, said: list[str]) -> None:
+    equity = make_report().equity.with_columns(gross_exposure=held * pl.col("equity"))
+    found = section(make_report(equity=equity), "returns").said
+    assert [" ".join(words.split(" Buy and hold at")[0].split()) for words in found] == said
+    alike = {"Buy and hold, same exposure": make_report().daily}
+    assert section(make_report(equity=equity, baselines=alike), "returns").said == []
+
+
 def test_cornish_fisher_bends_the_normal_law_by_what_was_found(make_report: MakeReport) -> None:
     """The published expansion, written out: z + (z2 - 1) S / 6 + (z3 - 3z) K / 24 - (2 z3 - 5z) S2 / 36."""
     report = make_report(drift=0.001)
