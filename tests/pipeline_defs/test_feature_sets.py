@@ -230,7 +230,7 @@ def test_bars_of_another_symbol_that_are_not_stored_are_asked_for_by_name(ours):
 def test_a_set_that_was_not_made_as_far_as_another_stops_training_with_its_name(ours):
     (ours.lake / "order_flow/symbol=BBBUSDT/2024-01-01.parquet").unlink()
     error = said_by(ours, "wide/splits")
-    assert "the lake has `features` of 696 bars that `order_flow` lacks, the first BBBUSDT 2024-01-03" in error
+    assert "the lake has `features` of 696 bars without `order_flow`, the first BBBUSDT 2024-01-03" in error
 
 
 def test_a_folder_without_taker_columns_is_refused_by_their_names_and_nothing_is_stored(deploy, tmp_path):
