@@ -35,7 +35,7 @@ from resources.lake import Lake
 from resources.progress import report
 from resources.reports import write_report
 
-_CODE = "tearsheet report overfitting policy.log labels.account"
+_CODE = "tearsheet report overfitting leaderboard likeness same_days policy.log labels.account"
 
 
 class TearsheetConfig(BacktestRange, dg.Config):

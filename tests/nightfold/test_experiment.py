@@ -449,7 +449,8 @@ def test_settings_that_the_ensembles_method_does_not_read_are_refused(ensemble: 
     ],
 )
 def test_settings_that_the_ensembles_method_reads_are_accepted(ensemble: dict[str, Any]) -> None:
-    experiment(ensemble=ensemble)
+    kept = experiment(ensemble=ensemble).ensemble
+    assert {name: getattr(kept, name) for name in ensemble} == ensemble
 
 
 def test_defaults_that_nobody_wrote_are_in_nobodys_way() -> None:

@@ -1,5 +1,6 @@
 """Variants that were looked at: counted once each."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import polars as pl
 import pytest
 
 from nightfold.experiment import Experiment
-from nightfold.leaderboard import MEASURES, Run, RunCard, looks, newest, variant_of
+from nightfold.leaderboard import Run, looks, newest, variant_of
 from nightfold.tearsheet.measures import daily_sharpe_ratio
 
 FIRST = date(2024, 1, 1)
@@ -17,25 +18,6 @@ FIRST = date(2024, 1, 1)
 def daily(seed: int, days: int = 60, first: date = FIRST) -> pl.DataFrame:
     returns = np.random.default_rng(seed).normal(0.001, 0.01, days)
     return pl.DataFrame({"day": [first + timedelta(days=day) for day in range(days)], "daily_return": returns})
-
-
-def run(variant: str, seed: int = 1, days: int = 60, first: date = FIRST, experiment: str = "e") -> Run:
-    frame = daily(seed, days, first)
-    card = RunCard(
-        experiment=experiment,
-        variant=variant,
-        choices="full",
-        first_day=frame["day"][0],
-        last_day=frame["day"][-1],
-        days=days,
-        trades=seed,
-        gates_passed=1,
-        gates=8,
-        outcome="failed",
-        measures={**dict.fromkeys(MEASURES, 0.1), "sharpe_ratio": float(seed), "win_rate": None},
-        version="v",
-    )
-    return Run(card, frame)
 
 
 OTHER: dict[str, Any] = {
@@ -62,20 +44,20 @@ OTHER: dict[str, Any] = {
 """Another value of every setting that shapes a result."""
 
 
-def test_each_variant_counts_once_however_often_it_was_made() -> None:
+def test_each_variant_counts_once_however_often_it_was_made(run: Callable[..., Run]) -> None:
     runs = [run("a", days=30), run("a", days=60), run("b"), run("c")]
     assert looks(runs, "a", daily(1)).n_trials == 3
     assert looks(runs, "new", daily(1)).n_trials == 4
     assert looks([], "a", daily(1)).n_trials == 1
 
 
-def test_variants_of_other_days_do_not_count() -> None:
+def test_variants_of_other_days_do_not_count(run: Callable[..., Run]) -> None:
     elsewhere = run("b", first=date(2023, 1, 1))
     assert looks([elsewhere], "a", daily(1)).n_trials == 1
     assert looks([run("b", first=FIRST + timedelta(days=59))], "a", daily(1)).n_trials == 2
 
 
-def test_the_spread_of_ten_or_more_is_that_of_their_ratios_on_the_shared_days() -> None:
+def test_the_spread_of_ten_or_more_is_that_of_their_ratios_on_the_shared_days(run: Callable[..., Run]) -> None:
     few = [run(f"v{seed}", seed) for seed in range(8)]
     assert looks(few, "a", daily(99)).variance is None
     many = [run(f"v{seed}", seed, days=80) for seed in range(12)]
@@ -86,7 +68,7 @@ def test_the_spread_of_ten_or_more_is_that_of_their_ratios_on_the_shared_days() 
     assert found.variance == pytest.approx(max(np.var(ratios, ddof=1), 1 / 59))
 
 
-def test_what_shares_few_days_or_is_a_copy_does_not_move_the_spread() -> None:
+def test_what_shares_few_days_or_is_a_copy_does_not_move_the_spread(run: Callable[..., Run]) -> None:
     many = [run(f"v{seed}", seed, days=80) for seed in range(12)]
     short = [run(f"s{seed}", seed, days=3, first=FIRST + timedelta(days=50)) for seed in range(3)]
     assert looks([*many, *short], "a", daily(99)).variance == looks(many, "a", daily(99)).variance
@@ -111,6 +93,6 @@ def test_words_and_gates_make_no_variant_and_all_else_does() -> None:
     assert len({base, *others}) == 1 + len(OTHER) + 1
 
 
-def test_the_newest_result_of_each_variant_stands_for_it() -> None:
+def test_the_newest_result_of_each_variant_stands_for_it(run: Callable[..., Run]) -> None:
     runs = [run("a", days=60), run("b", days=10), run("a", days=30)]
     assert [(each.card.variant, each.card.days) for each in newest(runs)] == [("b", 10), ("a", 60)]

@@ -1,7 +1,7 @@
 """The leaderboard: every card held against all that was looked at up to now, as a table and as a page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from statistics import NormalDist, fmean, stdev, variance
 
@@ -11,7 +11,7 @@ import pytest
 
 from nightfold.experiment import Experiment
 from nightfold.improve.variant import vary
-from nightfold.leaderboard import MEASURES, Run, RunCard
+from nightfold.leaderboard import Run
 from nightfold.standings import LEADERBOARD, table
 from nightfold.tearsheet.gates import Gates
 from nightfold.tearsheet.leaderboard import render_leaderboard
@@ -19,27 +19,7 @@ from nightfold.tearsheet.leaderboard import render_leaderboard
 FIRST = date(2024, 1, 1)
 
 
-def run(variant: str, seed: int = 1, days: int = 60, first: date = FIRST, experiment: str = "e") -> Run:
-    moves = np.random.default_rng(seed).normal(0.001, 0.01, days)
-    frame = pl.DataFrame({"day": [first + timedelta(days=day) for day in range(days)], "daily_return": moves})
-    card = RunCard(
-        experiment=experiment,
-        variant=variant,
-        choices="full",
-        first_day=frame["day"][0],
-        last_day=frame["day"][-1],
-        days=days,
-        trades=seed,
-        gates_passed=1,
-        gates=8,
-        outcome="failed",
-        measures={**dict.fromkeys(MEASURES, 0.1), "sharpe_ratio": float(seed), "win_rate": None},
-        version="v",
-    )
-    return Run(card, frame)
-
-
-def test_the_table_lists_the_newest_day_first_then_the_best() -> None:
+def test_the_table_lists_the_newest_day_first_then_the_best(run: Callable[..., Run]) -> None:
     found = table([run("a", 1), run("b", 3), run("c", 9, days=20)])
     assert found["variant"].to_list() == ["b", "a", "c"]
     assert found["gates"][0] == "1/8"
@@ -80,7 +60,7 @@ def slow_standing(run: Run, runs: Sequence[Run]) -> tuple[int, float | None]:
     return trials, normal.cdf((ratio - luck) / error)
 
 
-def test_the_table_judges_each_card_by_all_that_was_looked_at_up_to_now() -> None:
+def test_the_table_judges_each_card_by_all_that_was_looked_at_up_to_now(run: Callable[..., Run]) -> None:
     runs = [run(f"v{seed:02}", seed, days=30 + 3 * seed, first=FIRST + timedelta(days=4 * seed)) for seed in range(14)]
     runs += [run("v03", 40, days=90), run("v05", 41, days=9)]  # made again: later, and for earlier days
     runs += [run("far", 50, first=date(2020, 1, 1)), run("lone", 51, days=1), run("pair", 52, days=2)]
@@ -103,7 +83,9 @@ def judged(run_: Run, outcome: str, passed: int) -> Run:
     return Run(run_.card.model_copy(update={"outcome": outcome, "gates_passed": passed, "gates": 8}), run_.daily)
 
 
-def test_a_verdict_is_outdated_once_later_looks_take_it_under_its_gate_and_is_never_raised() -> None:
+def test_a_verdict_is_outdated_once_later_looks_take_it_under_its_gate_and_is_never_raised(
+    run: Callable[..., Run],
+) -> None:
     best, others = run("a", 3), [run(f"v{seed}", seed + 20) for seed in range(6)]
     (before,), (after,) = (table(runs).filter(variant="a")["deflated_sharpe"] for runs in ([best], [best, *others]))
     assert after < before
@@ -124,7 +106,9 @@ def test_a_verdict_is_outdated_once_later_looks_take_it_under_its_gate_and_is_ne
     assert unjudged.filter(variant="u")["outcome"].item() == "unjudged"
 
 
-def test_variants_are_held_to_the_gates_of_their_experiment_and_what_has_no_file_to_the_standard_ones() -> None:
+def test_variants_are_held_to_the_gates_of_their_experiment_and_what_has_no_file_to_the_standard_ones(
+    run: Callable[..., Run],
+) -> None:
     given = {"name": "base", "first_as_of": "2024-01-01", "models": {"class_frequencies": None}}
     varied = vary(Experiment.model_validate(given), {"capital": 5.0}).name
     runs = [judged(run(name, 3, experiment=name), "passed", 8) for name in (varied, "base", "base_small", "gone", "e")]
@@ -138,7 +122,7 @@ def test_variants_are_held_to_the_gates_of_their_experiment_and_what_has_no_file
     }
 
 
-def test_the_page_stands_alone_and_escapes() -> None:
+def test_the_page_stands_alone_and_escapes(run: Callable[..., Run]) -> None:
     found = table([run("a", experiment="e"), run("b", experiment="<b>")])
     page = render_leaderboard(found, {run("a").card.id: "e/tearsheet.html"}, note="made up")
     assert page.count("href=") == page.count('<a href="e/tearsheet.html">e</a>') == 1
